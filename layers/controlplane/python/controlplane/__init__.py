@@ -1,0 +1,1 @@
+"""Headrace's own code, shipped to every Lambda function as one layer."""
