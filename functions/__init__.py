@@ -1,0 +1,1 @@
+"""Lambda entry points: one package a capability, one module a trigger."""

@@ -1,0 +1,46 @@
+"""HTTP API: the OpenAPI document, and Swagger UI to read and try it; both from files."""
+
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
+
+from aws_lambda_powertools.event_handler import Response
+
+from controlplane.runtime.http import BASE, create_api, serve
+
+DOCUMENT = Path(__file__).with_name("openapi.json")
+PAGE = Path(__file__).with_name("swagger.html")
+# Powertools carries the built files of Swagger UI.
+SWAGGER = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
+CACHED = {"Cache-Control": "public, max-age=3600"}
+
+api = create_api()
+
+
+def _file(content: str, content_type: str) -> Response[str]:
+    return Response(
+        status_code=HTTPStatus.OK.value, content_type=content_type, body=content, headers=CACHED
+    )
+
+
+@api.get(f"{BASE}/openapi.json", summary="This API as OpenAPI 3.1", tags=["docs"], security=[])
+def get_openapi() -> Response[str]:
+    return _file(DOCUMENT.read_text(), "application/json")
+
+
+@api.get(f"{BASE}/docs", summary="This API, to read and try", tags=["docs"], security=[])
+def get_docs() -> Response[str]:
+    return _file(PAGE.read_text(), "text/html")
+
+
+@api.get(f"{BASE}/docs/swagger-ui.js", summary="Swagger UI's script", tags=["docs"], security=[])
+def get_script() -> Response[str]:
+    return _file((SWAGGER / "swagger-ui-bundle.min.js").read_text(), "text/javascript")
+
+
+@api.get(f"{BASE}/docs/swagger-ui.css", summary="Swagger UI's styles", tags=["docs"], security=[])
+def get_styles() -> Response[str]:
+    return _file((SWAGGER / "swagger-ui.min.css").read_text(), "text/css")
+
+
+lambda_handler = serve(api)

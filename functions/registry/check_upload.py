@@ -1,0 +1,30 @@
+"""State machine task: find out what an arrived object is, check it, and allot a version number."""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from controlplane.registry.registration import CheckedUpload, check_upload
+from controlplane.runtime.registrations import ArrivalInput
+from controlplane.runtime.tasks import task
+from controlplane.runtime.wiring import (
+    artifacts,
+    model_repository,
+    project_directory,
+    upload_repository,
+)
+
+OUTPUT = TypeAdapter(CheckedUpload)
+
+
+@task(ArrivalInput.parse)
+def lambda_handler(given: ArrivalInput) -> dict[str, Any]:
+    checked = check_upload(
+        given.arrival,
+        projects=project_directory(),
+        models=model_repository(),
+        uploads=upload_repository(),
+        artifacts=artifacts(),
+    )
+    output: dict[str, Any] = OUTPUT.dump_python(checked, mode="json")
+    return output | {"correlation_id": given.correlation_id}

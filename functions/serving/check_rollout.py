@@ -1,0 +1,16 @@
+"""State machine task: find out what must fail before anything is changed."""
+
+from controlplane.runtime.rollouts import RolloutInput
+from controlplane.runtime.tasks import task
+from controlplane.runtime.wiring import artifacts, deployment_repository, version_catalog
+from controlplane.serving.rollout import check_rollout
+
+
+@task(RolloutInput.model_validate)
+def lambda_handler(given: RolloutInput) -> None:
+    check_rollout(
+        given.reference,
+        deployments=deployment_repository(),
+        versions=version_catalog(),
+        artifacts=artifacts(),
+    )

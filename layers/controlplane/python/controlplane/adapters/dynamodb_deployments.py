@@ -1,0 +1,132 @@
+"""Deployments and rollouts: DEPLOYMENT#<name> and ROLLOUT#<name>#<id> in the project's partition."""
+
+from collections.abc import Sequence
+
+from controlplane.adapters.dynamodb_items import PRESENT, VERSION, as_item, put_over
+from controlplane.adapters.dynamodb_models import version_key
+from controlplane.adapters.dynamodb_table import (
+    Key,
+    Table,
+    TransactionCancelledError,
+    Write,
+    is_tombstone,
+    project_partition,
+)
+from controlplane.errors import ConcurrentChangeError, NotFoundError
+from controlplane.requests import Page, PageRequest
+from controlplane.serving.model import Deployment, Rollout, ServingEvent
+
+
+def deployment_key(tenant_id: str, project: str, name: str) -> Key:
+    return Key(project_partition(tenant_id, project), f"DEPLOYMENT#{name}")
+
+
+def rollout_key(tenant_id: str, project: str, deployment: str, rollout_id: str) -> Key:
+    return Key(project_partition(tenant_id, project), f"ROLLOUT#{deployment}#{rollout_id}")
+
+
+class DynamoDBDeployments:
+    """A DeploymentRepository."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, tenant_id: str, project: str, name: str) -> Deployment:
+        item = self._table.get(deployment_key(tenant_id, project, name))
+        if is_tombstone(item):
+            raise NotFoundError(f"there is no deployment {name}")
+        return Deployment.model_validate(item)
+
+    def find(
+        self, tenant_id: str, project: str, name: str, rollout_id: str | None = None
+    ) -> tuple[Deployment | None, Rollout | None]:
+        keys = [deployment_key(tenant_id, project, name)]
+        if rollout_id is not None:
+            keys.append(rollout_key(tenant_id, project, name, rollout_id))
+        found = self._table.get_many(keys)
+        deployment = found.get(keys[0])
+        rollout = found.get(keys[-1]) if rollout_id is not None else None
+        return (
+            None if is_tombstone(deployment) else Deployment.model_validate(deployment),
+            Rollout.model_validate(rollout) if rollout else None,
+        )
+
+    def list(self, tenant_id: str, project: str, page: PageRequest) -> Page[Deployment]:
+        found = self._table.query(project_partition(tenant_id, project), "DEPLOYMENT#", page)
+        return Page([Deployment.model_validate(item) for item in found.items], found.next_after)
+
+    def get_rollout(
+        self, tenant_id: str, project: str, deployment: str, rollout_id: str
+    ) -> Rollout:
+        item = self._table.get(rollout_key(tenant_id, project, deployment, rollout_id))
+        if item is None:
+            raise NotFoundError(f"there is no rollout {rollout_id}")
+        return Rollout.model_validate(item)
+
+    def save(
+        self,
+        tenant_id: str,
+        project: str,
+        old: Deployment | None,
+        new: Deployment,
+        rollouts: Sequence[Rollout],
+        event: ServingEvent,
+    ) -> None:
+        held_before = old.held_versions if old else frozenset()
+        taken, freed = new.held_versions - held_before, held_before - new.held_versions
+        writes = [
+            _deployment_write(tenant_id, project, old, new, event),
+            *(_rollout_write(tenant_id, project, rollout) for rollout in rollouts),
+            *(_mark(tenant_id, project, new, number, "ADD") for number in sorted(taken)),
+            *(_mark(tenant_id, project, new, number, "DELETE") for number in sorted(freed)),
+        ]
+        try:
+            self._table.transact(writes)
+        except TransactionCancelledError as cancelled:
+            self._raise_if_gone(tenant_id, project, new.model, taken, cancelled)
+            raise ConcurrentChangeError(
+                f"deployment {new.name} has changed meanwhile", remedy="Try again."
+            ) from cancelled
+
+    def _raise_if_gone(
+        self,
+        tenant_id: str,
+        project: str,
+        model: str,
+        taken: frozenset[int],
+        cancelled: TransactionCancelledError,
+    ) -> None:
+        if not taken:
+            return
+        keys = {version_key(tenant_id, project, model, number): number for number in taken}
+        found = self._table.get_many(list(keys))
+        for key, number in keys.items():
+            if is_tombstone(found.get(key)):
+                raise NotFoundError(f"there is no version {number} of {model}") from cancelled
+
+
+def _deployment_write(
+    tenant_id: str, project: str, old: Deployment | None, new: Deployment, event: ServingEvent
+) -> Write:
+    key = deployment_key(tenant_id, project, new.name)
+    known = old.version if old else None
+    stored = new.with_changes(version=(known or 0) + 1)
+    return put_over(key, as_item(key, stored, event), known)
+
+
+def _rollout_write(tenant_id: str, project: str, rollout: Rollout) -> Write:
+    key = rollout_key(tenant_id, project, rollout.deployment, rollout.rollout_id)
+    return Write(key, item=as_item(key, rollout))
+
+
+def _mark(tenant_id: str, project: str, deployment: Deployment, number: int, action: str) -> Write:
+    """Note in a version's item that the deployment holds it, or does so no longer."""
+    return Write(
+        version_key(tenant_id, project, deployment.model, number),
+        kind="update",
+        update=f"{action} served_by :deployment"
+        + (", #version :one" if action == "ADD" else " ADD #version :one"),
+        condition=PRESENT,
+        names=VERSION,
+        values={":deployment": {deployment.name}, ":one": 1},
+    )

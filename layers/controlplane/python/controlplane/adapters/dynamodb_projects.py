@@ -1,0 +1,69 @@
+"""Projects: PROJECT#<name> in the tenant's partition."""
+
+from controlplane.adapters.dynamodb_items import (
+    UNCHANGED,
+    VERSION,
+    as_item,
+    create,
+    tombstone,
+)
+from controlplane.adapters.dynamodb_table import (
+    ConditionFailedError,
+    Key,
+    Table,
+    Write,
+    is_tombstone,
+    tenant_partition,
+)
+from controlplane.errors import ConcurrentChangeError, NotFoundError
+from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted
+from controlplane.requests import IdempotentRequest, Page, PageRequest
+
+
+def project_key(tenant_id: str, name: str) -> Key:
+    return Key(tenant_partition(tenant_id), f"PROJECT#{name}")
+
+
+class DynamoDBProjects:
+    """A ProjectRepository."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(
+        self,
+        tenant_id: str,
+        project: Project,
+        event: ProjectCreated,
+        request: IdempotentRequest | None,
+    ) -> Project:
+        item = as_item(project_key(tenant_id, project.name), project, event)
+        return Project.model_validate(
+            create(self._table, tenant_partition(tenant_id), item, request)
+        )
+
+    def get(self, tenant_id: str, name: str) -> Project:
+        item = self._table.get(project_key(tenant_id, name))
+        if is_tombstone(item):
+            raise NotFoundError(f"there is no project {name}")
+        return Project.model_validate(item)
+
+    def list(self, tenant_id: str, page: PageRequest) -> Page[Project]:
+        found = self._table.query(tenant_partition(tenant_id), "PROJECT#", page)
+        return Page([Project.model_validate(item) for item in found.items], found.next_after)
+
+    def remove(self, tenant_id: str, project: Project, event: ProjectDeleted) -> None:
+        key = project_key(tenant_id, project.name)
+        gone = Write(
+            key,
+            item=tombstone(key, event, project.version),
+            condition=f"{UNCHANGED} AND model_versions = :none",
+            names=VERSION,
+            values={":known": project.version, ":none": 0},
+        )
+        try:
+            self._table.put(gone)
+        except ConditionFailedError as changed:
+            raise ConcurrentChangeError(
+                f"project {project.name} has changed meanwhile"
+            ) from changed

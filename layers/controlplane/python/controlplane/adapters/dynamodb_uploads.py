@@ -1,0 +1,181 @@
+"""Uploads: UPLOAD#<model>#<upload> in the project's partition; what belongs nowhere under REJECTED#<time>#<digest>."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from controlplane.adapters.dynamodb_items import (
+    PRESENT,
+    VERSION,
+    as_item,
+    create,
+    put_over,
+    seconds,
+)
+from controlplane.adapters.dynamodb_models import model_key, version_key
+from controlplane.adapters.dynamodb_projects import project_key
+from controlplane.adapters.dynamodb_table import (
+    ConditionFailedError,
+    Item,
+    Key,
+    Table,
+    TransactionCancelledError,
+    Write,
+    is_tombstone,
+    project_partition,
+    tenant_partition,
+)
+from controlplane.errors import ConcurrentChangeError, NotFoundError
+from controlplane.identifiers import now
+from controlplane.registry.model import Model, ModelVersion, ModelVersionRegistered, UploadEnded
+from controlplane.registry.upload import RejectedUpload, Upload, UploadState
+from controlplane.requests import IdempotentRequest, Page, PageRequest, digest
+
+REJECTED_LIFETIME = timedelta(days=30)
+
+
+def upload_key(tenant_id: str, project: str, model: str, upload_id: str) -> Key:
+    return Key(project_partition(tenant_id, project), f"UPLOAD#{model}#{upload_id}")
+
+
+class DynamoDBUploads:
+    """An UploadRepository."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(
+        self, tenant_id: str, project: str, upload: Upload, request: IdempotentRequest | None
+    ) -> Upload:
+        key = upload_key(tenant_id, project, upload.model, upload.upload_id)
+        item = as_item(key, upload)
+        return Upload.model_validate(
+            create(self._table, tenant_partition(tenant_id), item, request)
+        )
+
+    def get(self, tenant_id: str, project: str, model: str, upload_id: str) -> Upload:
+        upload = self.find(tenant_id, project, model, upload_id)
+        if upload is None:
+            raise NotFoundError(f"there is no upload {upload_id}")
+        return upload.seen_at(now())
+
+    def find(self, tenant_id: str, project: str, model: str, upload_id: str) -> Upload | None:
+        item = self._table.get(upload_key(tenant_id, project, model, upload_id))
+        return Upload.model_validate(item) if item else None
+
+    def list(self, tenant_id: str, project: str, model: str, page: PageRequest) -> Page[Upload]:
+        pk = project_partition(tenant_id, project)
+        found = self._table.query(pk, f"UPLOAD#{model}#", page)
+        moment = now()
+        uploads = [Upload.model_validate(item).seen_at(moment) for item in found.items]
+        return Page(uploads, found.next_after)
+
+    def save(self, tenant_id: str, project: str, upload: Upload, known: Upload | None) -> None:
+        self._put(_upload_write(tenant_id, project, upload, known))
+
+    def end(
+        self, tenant_id: str, project: str, upload: Upload, known: Upload | None, event: UploadEnded
+    ) -> None:
+        self._put(_upload_write(tenant_id, project, upload, known, event))
+
+    def allot_version(
+        self,
+        tenant_id: str,
+        project: str,
+        upload: Upload,
+        known: Upload | None,
+        model: Model | None,
+    ) -> None:
+        key = model_key(tenant_id, project, upload.model)
+        counted = model or Model(name=upload.model, created_at=now())
+        raised = counted.model_copy(
+            update={"allotted": counted.allotted + 1, "version": counted.version + 1}
+        )
+        known_version = model.version if model else None
+        self._transact(
+            [
+                _upload_write(tenant_id, project, upload, known),
+                put_over(key, as_item(key, raised), known_version),
+            ]
+        )
+
+    def register(
+        self,
+        tenant_id: str,
+        project: str,
+        upload: Upload,
+        version: ModelVersion,
+        model: Model,
+        event: ModelVersionRegistered,
+    ) -> None:
+        registered = upload.model_copy(update={"state": UploadState.REGISTERED, "reason": None})
+        counted = model.model_copy(
+            update={
+                "latest_version": max(model.latest_version, version.number),
+                "versions": model.versions + 1,
+                "version": model.version + 1,
+            }
+        )
+        of_model = model_key(tenant_id, project, model.name)
+        of_version = version_key(tenant_id, project, model.name, version.number)
+        of_project = project_key(tenant_id, project)
+        item = as_item(of_version, version, event)
+        del item["served_by"]  # a set that only deployments write; DynamoDB knows no empty ones
+        writes = [
+            put_over(of_version, item, None),
+            put_over(of_model, as_item(of_model, counted), model.version),
+            _upload_write(tenant_id, project, registered, upload),
+            Write(
+                of_project,
+                kind="update",
+                update="ADD model_versions :one, #version :one",
+                condition=PRESENT,
+                names=VERSION,
+                values={":one": 1},
+            ),
+        ]
+        try:
+            self._table.transact(writes)
+        except TransactionCancelledError as cancelled:
+            if is_tombstone(self._table.get(of_project)):
+                raise NotFoundError(f"there is no project {project}") from cancelled
+            raise ConcurrentChangeError(
+                "the upload or its model has changed meanwhile"
+            ) from cancelled
+
+    def record_rejected(self, tenant_id: str | None, rejected: RejectedUpload) -> None:
+        pk = tenant_partition(tenant_id) if tenant_id else "PLATFORM"
+        identity = digest(rejected.key, rejected.version_id)[:16]
+        key = Key(pk, f"REJECTED#{rejected.rejected_at:%Y-%m-%dT%H:%M}#{identity}")
+        expires_at = seconds(rejected.rejected_at + REJECTED_LIFETIME)
+        self._table.put(Write(key, item=as_item(key, rejected, expires_at=expires_at)))
+
+    def list_rejected(self, tenant_id: str, page: PageRequest) -> Page[RejectedUpload]:
+        found = self._table.query(tenant_partition(tenant_id), "REJECTED#", page, newest=True)
+        return Page([RejectedUpload.model_validate(item) for item in found.items], found.next_after)
+
+    def _put(self, write: Write) -> None:
+        try:
+            self._table.put(write)
+        except ConditionFailedError as changed:
+            raise ConcurrentChangeError("the upload has changed meanwhile") from changed
+
+    def _transact(self, writes: Sequence[Write]) -> None:
+        try:
+            self._table.transact(writes)
+        except TransactionCancelledError as changed:
+            raise ConcurrentChangeError(
+                "the upload or its model has changed meanwhile"
+            ) from changed
+
+
+def _upload_write(
+    tenant_id: str,
+    project: str,
+    upload: Upload,
+    known: Upload | None,
+    event: UploadEnded | None = None,
+) -> Write:
+    key = upload_key(tenant_id, project, upload.model, upload.upload_id)
+    next_version = known.version + 1 if known else 1
+    item: Item = as_item(key, upload.model_copy(update={"version": next_version}), event)
+    return put_over(key, item, known.version if known else None)

@@ -1,0 +1,87 @@
+"""Facts that Headrace announces.
+
+A domain event is stored inside the item whose change it reports and reaches the bus from the table's stream:
+source `headrace.<capability>`, detail-type the class name, `detail.metadata` CloudEvents 1.0 context attributes
+with the tenant and the correlation, `detail.data` the fields of the class.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from controlplane.identifiers import TenantId, now
+
+METADATA_FIELDS = ("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id")
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """What a chain of work has in common, and the event that caused this link of it."""
+
+    correlation_id: str
+    causation_id: str | None = None
+
+
+_correlation: ContextVar[Correlation | None] = ContextVar("correlation", default=None)
+
+
+@contextmanager
+def correlated(correlation_id: str, causation_id: str | None = None) -> Iterator[None]:
+    """Every event made inside belongs to this correlation."""
+    token = _correlation.set(Correlation(correlation_id, causation_id))
+    try:
+        yield
+    finally:
+        _correlation.reset(token)
+
+
+def current_correlation() -> Correlation:
+    return _correlation.get() or Correlation(str(uuid4()))
+
+
+class DomainEvent(BaseModel):
+    """Something that has happened to one tenant; references only, never payloads or secrets."""
+
+    model_config = ConfigDict(frozen=True)
+    capability: ClassVar[str]
+
+    tenant_id: TenantId
+    event_id: str = Field(default_factory=lambda: str(uuid4()))
+    occurred_at: datetime = Field(default_factory=now)
+    correlation_id: str = Field(default_factory=lambda: current_correlation().correlation_id)
+    causation_id: str | None = Field(default_factory=lambda: current_correlation().causation_id)
+
+    @property
+    def subject(self) -> str:
+        """The path of the resource that changed, below the tenant."""
+        raise TypeError(f"{type(self).__name__} names no subject")
+
+    def envelope(self) -> dict[str, Any]:
+        """The event as the bus carries it: `id`, `source`, `detail_type` and `detail`."""
+        cls = type(self)
+        source = f"headrace.{cls.capability}"
+        metadata = {
+            "specversion": "1.0",
+            "id": self.event_id,
+            "source": source,
+            "type": cls.__name__,
+            "time": self.occurred_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "subject": self.subject,
+            "dataschema": f"events/schemas/{cls.__name__}.json",
+            "tenant_id": self.tenant_id,
+            "correlation_id": self.correlation_id,
+            "causation_id": self.causation_id,
+        }
+        data = self.model_dump(mode="json", exclude=set(METADATA_FIELDS))
+        return {
+            "id": self.event_id,
+            "source": source,
+            "detail_type": cls.__name__,
+            "detail": {"metadata": metadata, "data": data},
+        }

@@ -1,0 +1,52 @@
+"""Names and identifiers that every capability shares.
+
+Names become parts of Kubernetes names joined with `--`, so they contain none, and they are short enough that every
+joined name keeps within 53 characters: KServe appends suffixes of up to ten, and a label holds 63.
+"""
+
+import re
+import time
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+NAME_PATTERN = r"^[a-z](?:-?[a-z0-9])*$"
+
+TenantId = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=30)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=20)]
+UploadId = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=40)]
+RolloutId = Annotated[str, StringConstraints(pattern=r"^r-[0-9a-f]{8,40}$")]
+
+_NAME = re.compile(NAME_PATTERN)
+
+
+def is_name(text: str, max_length: int = 20) -> bool:
+    return len(text) <= max_length and _NAME.fullmatch(text) is not None
+
+
+def new_sortable_id(prefix: str) -> str:
+    """An identifier whose text order is the order of creation, to the millisecond."""
+    return f"{prefix}-{time.time_ns() // 1_000_000:012x}{token_hex(4)}"
+
+
+def now() -> datetime:
+    """The present moment in UTC, to the millisecond: what is stored and shown is the same."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def serving_namespace(tenant_id: str) -> str:
+    """Where a tenant's models run."""
+    return f"tenant-{tenant_id}"
+
+
+def route_name(project: str, deployment: str) -> str:
+    """The HTTPRoute of a deployment, and the last segment of its path."""
+    return f"{project}--{deployment}"
+
+
+def revision_name(project: str, deployment: str, version: int) -> str:
+    """The InferenceService of one revision."""
+    return f"{project}--{deployment}--v{version}"

@@ -1,0 +1,1 @@
+"""Projects: the folders in which a tenant keeps models, deployments and runs."""

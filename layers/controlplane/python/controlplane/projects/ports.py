@@ -1,0 +1,36 @@
+"""What projects need from the outside world."""
+
+from typing import Protocol
+
+from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted
+from controlplane.requests import IdempotentRequest, Page, PageRequest
+
+
+class ProjectRepository(Protocol):
+    def add(
+        self,
+        tenant_id: str,
+        project: Project,
+        event: ProjectCreated,
+        request: IdempotentRequest | None,
+    ) -> Project:
+        """Store a new project. A repeat of the same idempotent request returns the first answer.
+
+        Raises AlreadyExistsError, IdempotencyKeyReusedError, RequestInFlightError.
+        """
+        ...
+
+    def get(self, tenant_id: str, name: str) -> Project:
+        """Raises NotFoundError."""
+        ...
+
+    def list(self, tenant_id: str, page: PageRequest) -> Page[Project]:
+        """Projects by name."""
+        ...
+
+    def remove(self, tenant_id: str, project: Project, event: ProjectDeleted) -> None:
+        """Remove the project if it still is in this state and empty.
+
+        Raises ConcurrentChangeError when it has changed meanwhile.
+        """
+        ...

@@ -1,0 +1,45 @@
+"""What can be done with projects."""
+
+from controlplane.errors import InUseError, PreconditionFailedError
+from controlplane.identifiers import now
+from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted, ProjectRequest
+from controlplane.projects.ports import ProjectRepository
+from controlplane.requests import IdempotentRequest
+
+
+def create_project(
+    tenant_id: str,
+    wanted: ProjectRequest,
+    created_by: str,
+    request: IdempotentRequest | None,
+    *,
+    projects: ProjectRepository,
+) -> Project:
+    project = Project(
+        name=wanted.name, description=wanted.description, created_at=now(), created_by=created_by
+    )
+    event = ProjectCreated(tenant_id=tenant_id, project=wanted.name, created_by=created_by)
+    return projects.add(tenant_id, project, event, request)
+
+
+def delete_project(
+    tenant_id: str,
+    name: str,
+    deleted_by: str,
+    if_match: int | None,
+    *,
+    projects: ProjectRepository,
+) -> None:
+    """Remove an empty project. Raises NotFoundError, PreconditionFailedError, InUseError."""
+    project = projects.get(tenant_id, name)
+    if if_match is not None and if_match != project.version:
+        raise PreconditionFailedError(
+            f"project {name} has changed: it is at version {project.version}"
+        )
+    if project.model_versions:
+        raise InUseError(
+            f"project {name} still has {project.model_versions} model versions",
+            remedy="Delete its model versions first.",
+        )
+    event = ProjectDeleted(tenant_id=tenant_id, project=name, deleted_by=deleted_by)
+    projects.remove(tenant_id, project, event)

@@ -1,0 +1,1 @@
+"""Carries the domain events inside changed items to the event bus."""

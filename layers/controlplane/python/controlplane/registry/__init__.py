@@ -1,0 +1,1 @@
+"""Models, their immutable versions, and the uploads that versions are made of."""

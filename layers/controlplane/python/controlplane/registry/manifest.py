@@ -1,0 +1,96 @@
+"""What an upload says it consists of."""
+
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from controlplane.errors import LimitExceededError
+from controlplane.registry.formats import FORMATS
+from controlplane.registry.keys import MANIFEST, MAX_PATH_LENGTH, is_file_path
+
+# One server-side copy moves at most 5 GiB (S3's CopyObject).
+MAX_FILE_BYTES = 5 * 1024**3
+MAX_FILES = 250
+TOO_LARGE_REMEDY = (
+    "Split the model into shards of at most 5 GiB each, as its framework's save function can."
+)
+
+
+def _safe_path(path: str) -> str:
+    if not is_file_path(path):
+        raise ValueError(
+            "a path is relative, of letters, digits, '.', '_' and '-', with no hidden segment"
+        )
+    if path == MANIFEST:
+        raise ValueError(f"{MANIFEST} is the upload's own manifest and no file of the model")
+    return path
+
+
+def _known_format(name: str) -> str:
+    if name not in FORMATS:
+        raise ValueError(f"unknown model format {name!r}; known are {', '.join(sorted(FORMATS))}")
+    return name
+
+
+FilePath = Annotated[str, StringConstraints(max_length=MAX_PATH_LENGTH), AfterValidator(_safe_path)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+ModelFormat = Annotated[str, AfterValidator(_known_format)]
+
+
+class ManifestFile(BaseModel):
+    """One file of a model: its path in the model, its size in bytes and its SHA-256 in hexadecimal."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: FilePath
+    size: int = Field(ge=1)
+    sha256: Sha256
+
+
+class Manifest(BaseModel):
+    """The files of one model version, its format and the version of the framework that wrote it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: ModelFormat = Field(examples=["sklearn"])
+    framework_version: str | None = Field(default=None, max_length=40, examples=["1.9.1"])
+    files: tuple[ManifestFile, ...] = Field(min_length=1, max_length=MAX_FILES)
+
+    @model_validator(mode="after")
+    def _paths_are_unique(self) -> Self:
+        if len({file.path for file in self.files}) < len(self.files):
+            raise ValueError("two files have the same path")
+        return self
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
+
+
+def check_sizes(files: dict[str, int], max_model_bytes: int, max_files: int) -> None:
+    """Refuse what is too large or too many; `files` maps paths to bytes. Raises LimitExceededError."""
+    too_large = [path for path, size in files.items() if size > MAX_FILE_BYTES]
+    if too_large:
+        raise LimitExceededError(
+            f"{too_large[0]} is larger than 5 GiB, the most that one file may have",
+            remedy=TOO_LARGE_REMEDY,
+        )
+    if len(files) > max_files:
+        raise LimitExceededError(
+            f"the upload has {len(files)} files, the tier's limit is {max_files}",
+            remedy="Pack small files together, or ask for a higher tier.",
+        )
+    total = sum(files.values())
+    if total > max_model_bytes:
+        raise LimitExceededError(
+            f"the model has {total} bytes, the tier's limit is {max_model_bytes}",
+            remedy="Make the model smaller (quantise or prune it), or ask for a higher tier.",
+        )

@@ -1,0 +1,349 @@
+"""How an arrived upload becomes a version: the steps of the state machine `VersionRegistration`.
+
+Every step may be repeated, by the same execution or by another one that the same arrival started: what has been
+done is found in the upload's item and returned as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from controlplane.errors import NotFoundError, UploadRejectedError
+from controlplane.identifiers import now
+from controlplane.registry.arrival import (
+    Arrival,
+    Contents,
+    FileToCopy,
+    digest_mismatch,
+    files_by_path,
+    find_attempt,
+    inspect_contents,
+    may_start,
+    source_of,
+)
+from controlplane.registry.keys import UploadKey, parse_upload_key, registry_prefix, tenant_of
+from controlplane.registry.manifest import ManifestFile
+from controlplane.registry.model import (
+    Model,
+    ModelVersion,
+    ModelVersionRegistered,
+    UploadEnded,
+    VersionSource,
+    digest_of,
+)
+from controlplane.registry.ports import (
+    ArtifactStore,
+    ModelRepository,
+    ProjectDirectory,
+    UploadRepository,
+)
+from controlplane.registry.upload import (
+    Reason,
+    RejectedUpload,
+    SourceObject,
+    Upload,
+    UploadOrigin,
+    UploadState,
+)
+
+
+@dataclass(frozen=True)
+class UploadReference:
+    """Which upload an execution works on, and the version number that is allotted to it."""
+
+    tenant_id: str
+    project: str
+    model: str
+    upload_id: str
+    model_version: int
+
+
+@dataclass(frozen=True)
+class CheckedUpload:
+    """What a check came to. Only an upload that is `Copying` goes on; `reference` is set then."""
+
+    state: UploadState | None
+    reference: UploadReference | None = None
+    files: tuple[FileToCopy, ...] = ()
+
+
+@dataclass(frozen=True)
+class CopiedFile:
+    """A file in the registry, with its size in bytes and the SHA-256 that S3 computed, hexadecimal."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def check_upload(
+    arrival: Arrival,
+    *,
+    projects: ProjectDirectory,
+    models: ModelRepository,
+    uploads: UploadRepository,
+    artifacts: ArtifactStore,
+) -> CheckedUpload:
+    """Decide what an arrived object is, check it, and allot a version number if it is sound.
+
+    Raises ConcurrentChangeError when somebody else changed the upload or the model meanwhile: check again.
+    """
+    try:
+        key = parse_upload_key(arrival.key)
+        allowance = projects.find_allowance(key.tenant_id, key.project)
+        if allowance is None:
+            raise _unknown_project(key.project)
+        stored = artifacts.find_object(arrival.key, arrival.version_id)
+        if stored is None:
+            raise _vanished(arrival.key)
+    except UploadRejectedError as rejected:
+        _record_rejected(arrival, rejected, uploads)
+        return CheckedUpload(UploadState.REJECTED)
+
+    source = source_of(stored, arrival.sequencer)
+    upload_id, known = find_attempt(key.tenant_id, key, source, uploads)
+    known = known.seen_at(now()) if known else None
+    if not may_start(known, source, arrival.execution):
+        return CheckedUpload(known.state if known else None)
+    attempt = _attempt(upload_id, known, key, source, arrival.execution)
+    try:
+        contents = inspect_contents(key, source, allowance, artifacts)
+    except UploadRejectedError as rejected:
+        _end(key.tenant_id, key.project, attempt, known, UploadState.REJECTED, rejected, uploads)
+        return CheckedUpload(UploadState.REJECTED)
+    return _allot(key, attempt, known, contents, models, uploads)
+
+
+def copy_file(
+    reference: UploadReference, file: FileToCopy, *, artifacts: ArtifactStore
+) -> CopiedFile:
+    """Copy one checked object version to where no tenant can write."""
+    target = _prefix(reference) + file.path
+    copied = artifacts.copy_object(file.key, file.version_id, target)
+    return CopiedFile(file.path, copied.size, copied.sha256 or "")
+
+
+def register_version(
+    reference: UploadReference,
+    copies: Sequence[CopiedFile],
+    execution: str,
+    *,
+    models: ModelRepository,
+    uploads: UploadRepository,
+    artifacts: ArtifactStore,
+) -> UploadState:
+    """Record the version if every copy is what the manifest said; else refuse and remove the copies."""
+    upload = uploads.get(
+        reference.tenant_id, reference.project, reference.model, reference.upload_id
+    )
+    if upload.state is not UploadState.COPYING or upload.execution != execution:
+        return upload.state
+    try:
+        _compare(upload, copies)
+        _register(reference, upload, copies, models, uploads, artifacts.bucket)
+    except UploadRejectedError as rejected:
+        artifacts.delete_prefix(_prefix(reference))
+        _end(
+            reference.tenant_id,
+            reference.project,
+            upload,
+            upload,
+            UploadState.REJECTED,
+            rejected,
+            uploads,
+        )
+        return UploadState.REJECTED
+    return UploadState.REGISTERED
+
+
+def fail_upload(
+    arrival: Arrival,
+    error: str,
+    *,
+    uploads: UploadRepository,
+    artifacts: ArtifactStore,
+) -> None:
+    """Record that an execution could not finish its upload, which is no fault of the upload.
+
+    Does nothing when the upload has ended otherwise or another execution works on it.
+    """
+    failure = UploadRejectedError(
+        "RegistrationFailed",
+        f"the registration could not be finished: {error}",
+        remedy="Upload the file (or the manifest) again; if it fails again, tell the platform's administrators.",
+    )
+    try:
+        key = parse_upload_key(arrival.key)
+    except UploadRejectedError as rejected:
+        _record_rejected(arrival, rejected, uploads)
+        return
+    stored = artifacts.find_object(arrival.key, arrival.version_id)
+    if stored is None:
+        _record_rejected(arrival, failure, uploads)
+        return
+    source = source_of(stored, arrival.sequencer)
+    upload_id, known = find_attempt(key.tenant_id, key, source, uploads)
+    if not may_start(known, source, arrival.execution):
+        return
+    attempt = _attempt(upload_id, known, key, source, arrival.execution)
+    if attempt.model_version is not None:
+        number = attempt.model_version
+        artifacts.delete_prefix(registry_prefix(key.tenant_id, key.project, key.model, number))
+    _end(key.tenant_id, key.project, attempt, known, UploadState.FAILED, failure, uploads)
+
+
+def _attempt(
+    upload_id: str, known: Upload | None, key: UploadKey, source: SourceObject, execution: str
+) -> Upload:
+    changes = {"source": source, "execution": execution, "reason": None}
+    if known is not None:
+        return known.model_copy(update=changes)
+    origin = UploadOrigin.FILE if key.upload is None else UploadOrigin.FOLDER
+    return Upload(
+        upload_id=upload_id,
+        model=key.model,
+        origin=origin,
+        state=UploadState.PENDING,
+        created_at=now(),
+        source=source,
+        execution=execution,
+    )
+
+
+def _allot(
+    key: UploadKey,
+    attempt: Upload,
+    known: Upload | None,
+    contents: Contents,
+    models: ModelRepository,
+    uploads: UploadRepository,
+) -> CheckedUpload:
+    sound = {
+        "state": UploadState.COPYING,
+        "format": contents.format,
+        "framework_version": contents.framework_version,
+        "files": contents.declared,
+    }
+    if attempt.model_version is not None:
+        number = attempt.model_version
+        uploads.save(key.tenant_id, key.project, attempt.model_copy(update=sound), known)
+    else:
+        model = models.find(key.tenant_id, key.project, key.model)
+        number = model.allotted + 1 if model else 1
+        allotted = attempt.model_copy(update=sound | {"model_version": number})
+        uploads.allot_version(key.tenant_id, key.project, allotted, known, model)
+    reference = UploadReference(key.tenant_id, key.project, key.model, attempt.upload_id, number)
+    return CheckedUpload(UploadState.COPYING, reference, contents.files)
+
+
+def _compare(upload: Upload, copies: Sequence[CopiedFile]) -> None:
+    declared = files_by_path(upload.files)
+    for copy in copies:
+        wanted = declared.get(copy.path)
+        if wanted is not None and copy.sha256 != wanted.sha256:
+            raise digest_mismatch(copy.path, copy.sha256, wanted.sha256)
+
+
+def _register(
+    reference: UploadReference,
+    upload: Upload,
+    copies: Sequence[CopiedFile],
+    models: ModelRepository,
+    uploads: UploadRepository,
+    bucket: str,
+) -> None:
+    version = _version(reference, upload, copies, bucket)
+    found = models.find(reference.tenant_id, reference.project, reference.model)
+    model = found or Model(name=reference.model, created_at=now())
+    event = ModelVersionRegistered(
+        tenant_id=reference.tenant_id,
+        project=reference.project,
+        model=reference.model,
+        model_version=version.number,
+        uri=version.uri,
+        digest=version.digest,
+        format=version.format,
+        position=version.position,
+    )
+    try:
+        uploads.register(reference.tenant_id, reference.project, upload, version, model, event)
+    except NotFoundError as gone:
+        raise _unknown_project(reference.project) from gone
+
+
+def _version(
+    reference: UploadReference, upload: Upload, copies: Sequence[CopiedFile], bucket: str
+) -> ModelVersion:
+    if upload.source is None or upload.format is None:
+        raise TypeError(f"upload {upload.upload_id} is Copying without a source or a format")
+    files = tuple(ManifestFile(path=c.path, size=c.size, sha256=c.sha256) for c in copies)
+    return ModelVersion(
+        model=reference.model,
+        number=reference.model_version,
+        uri=f"s3://{bucket}/{_prefix(reference)}".rstrip("/"),
+        format=upload.format,
+        framework_version=upload.framework_version,
+        files=files,
+        size=sum(file.size for file in files),
+        digest=digest_of(files),
+        source=VersionSource(
+            key=upload.source.key,
+            version_id=upload.source.version_id,
+            upload_id=reference.upload_id,
+        ),
+        position=upload.source.position,
+        registered_at=now(),
+    )
+
+
+def _prefix(reference: UploadReference) -> str:
+    return registry_prefix(
+        reference.tenant_id, reference.project, reference.model, reference.model_version
+    )
+
+
+def _end(
+    tenant_id: str,
+    project: str,
+    upload: Upload,
+    known: Upload | None,
+    state: UploadState,
+    why: UploadRejectedError,
+    uploads: UploadRepository,
+) -> None:
+    reason = Reason(code=why.reason, message=str(why), remedy=why.remedy)
+    event = UploadEnded(
+        tenant_id=tenant_id,
+        project=project,
+        model=upload.model,
+        upload_id=upload.upload_id,
+        state=state,
+        reason=reason.code,
+    )
+    uploads.end(tenant_id, project, upload.ended(state, reason), known, event)
+
+
+def _record_rejected(arrival: Arrival, why: UploadRejectedError, uploads: UploadRepository) -> None:
+    reason = Reason(code=why.reason, message=str(why), remedy=why.remedy)
+    rejected = RejectedUpload(
+        key=arrival.key,
+        version_id=arrival.version_id or arrival.sequencer,
+        rejected_at=now(),
+        reason=reason,
+    )
+    uploads.record_rejected(tenant_of(arrival.key), rejected)
+
+
+def _unknown_project(project: str) -> UploadRejectedError:
+    return UploadRejectedError(
+        "UnknownProject",
+        f"there is no project {project}",
+        remedy="Create the project, then upload again.",
+    )
+
+
+def _vanished(key: str) -> UploadRejectedError:
+    return UploadRejectedError(
+        "ObjectGone",
+        f"{key} was deleted before it could be read",
+        remedy="Upload it again.",
+    )

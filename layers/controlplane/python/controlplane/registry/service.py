@@ -1,0 +1,185 @@
+"""What callers can do with models, versions and uploads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+
+from controlplane.errors import ConflictError, InUseError, NotFoundError, PreconditionFailedError
+from controlplane.identifiers import new_sortable_id, now
+from controlplane.registry.keys import MANIFEST, model_prefix, upload_prefix
+from controlplane.registry.manifest import Manifest, ManifestFile, check_sizes
+from controlplane.registry.model import ModelVersionDeleted, UploadEnded
+from controlplane.registry.ports import (
+    ModelRepository,
+    PresignedPut,
+    ProjectAllowance,
+    ProjectDirectory,
+    TemporaryCredentials,
+    UploadAuthority,
+    UploadRepository,
+)
+from controlplane.registry.upload import Reason, Upload, UploadOrigin, UploadState
+from controlplane.requests import IdempotentRequest
+
+UPLOAD_LIFETIME = timedelta(hours=1)
+CREDENTIALS_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class UploadTicket:
+    """An upload, and the requests that complete it: the files in any order, the manifest last."""
+
+    upload: Upload
+    files: Sequence[tuple[ManifestFile, PresignedPut]]
+    manifest: PresignedPut
+    manifest_content: str
+
+
+def create_upload(
+    tenant_id: str,
+    project: str,
+    model: str,
+    manifest: Manifest,
+    created_by: str,
+    request: IdempotentRequest | None,
+    *,
+    projects: ProjectDirectory,
+    uploads: UploadRepository,
+    authority: UploadAuthority,
+) -> UploadTicket:
+    """Open an upload of the files that the manifest lists.
+
+    Raises NotFoundError for an unknown project, LimitExceededError for too much.
+    """
+    allowance = _allowance(tenant_id, project, projects)
+    sizes = {file.path: file.size for file in manifest.files}
+    check_sizes(sizes, allowance.max_model_bytes, allowance.max_upload_files)
+    created_at = now()
+    wanted = Upload(
+        upload_id=new_sortable_id("u"),
+        model=model,
+        origin=UploadOrigin.API,
+        state=UploadState.PENDING,
+        format=manifest.format,
+        framework_version=manifest.framework_version,
+        files=manifest.files,
+        created_at=created_at,
+        created_by=created_by,
+        deadline=created_at + UPLOAD_LIFETIME,
+    )
+    upload = uploads.add(tenant_id, project, wanted, request)
+    return _ticket(upload, upload_prefix(tenant_id, project, model, upload.upload_id), authority)
+
+
+def cancel_upload(
+    tenant_id: str,
+    project: str,
+    model: str,
+    upload_id: str,
+    if_match: int | None,
+    *,
+    uploads: UploadRepository,
+) -> Upload:
+    """Give up an upload that has not been completed; what was sent is removed by the bucket's lifecycle.
+
+    Cancelling twice is harmless. Raises NotFoundError, PreconditionFailedError, ConflictError once it is being
+    registered.
+    """
+    known = uploads.get(tenant_id, project, model, upload_id)
+    if if_match is not None and if_match != known.version:
+        raise PreconditionFailedError(f"upload {upload_id} has changed")
+    if known.state is UploadState.CANCELLED:
+        return known
+    if known.state is not UploadState.PENDING:
+        raise ConflictError(
+            f"upload {upload_id} is {known.state}: only a pending one can be cancelled"
+        )
+    reason = Reason(code="Cancelled", message="cancelled by its owner")
+    cancelled = known.ended(UploadState.CANCELLED, reason)
+    event = UploadEnded(
+        tenant_id=tenant_id,
+        project=project,
+        model=model,
+        upload_id=upload_id,
+        state=UploadState.CANCELLED,
+        reason=reason.code,
+    )
+    uploads.end(tenant_id, project, cancelled, known, event)
+    return cancelled
+
+
+def issue_upload_credentials(
+    tenant_id: str,
+    project: str,
+    model: str,
+    subject: str,
+    *,
+    projects: ProjectDirectory,
+    authority: UploadAuthority,
+) -> TemporaryCredentials:
+    """AWS credentials that can write files of this one model, for an hour. Raises NotFoundError."""
+    _allowance(tenant_id, project, projects)
+    tags = [("tenant", tenant_id), ("project", project), ("model", model)]
+    prefix = model_prefix(tenant_id, project, model)
+    return authority.issue_credentials(prefix, subject, tags, CREDENTIALS_SECONDS)
+
+
+def delete_version(
+    tenant_id: str,
+    project: str,
+    model: str,
+    number: int,
+    deleted_by: str,
+    if_match: int | None,
+    *,
+    models: ModelRepository,
+) -> None:
+    """Delete a version that nothing serves. Raises NotFoundError, PreconditionFailedError, InUseError."""
+    version = models.get_version(tenant_id, project, model, number)
+    if if_match is not None and if_match != version.version:
+        raise PreconditionFailedError(f"version {number} has changed")
+    if version.served_by:
+        raise InUseError(
+            f"version {number} is held by deployment {', '.join(version.served_by)}",
+            remedy="Roll the deployment out to another version and wait until the old revision has gone.",
+        )
+    event = ModelVersionDeleted(
+        tenant_id=tenant_id,
+        project=project,
+        model=model,
+        model_version=number,
+        deleted_by=deleted_by,
+    )
+    models.remove_version(tenant_id, project, version, event)
+
+
+def _allowance(tenant_id: str, project: str, projects: ProjectDirectory) -> ProjectAllowance:
+    allowance = projects.find_allowance(tenant_id, project)
+    if allowance is None:
+        raise NotFoundError(f"there is no project {project}")
+    return allowance
+
+
+def _ticket(upload: Upload, prefix: str, authority: UploadAuthority) -> UploadTicket:
+    if upload.deadline is None:
+        raise ConflictError(f"upload {upload.upload_id} has no deadline to sign for")
+    manifest = Manifest.model_validate(
+        {
+            "format": upload.format,
+            "framework_version": upload.framework_version,
+            "files": upload.files,
+        }
+    )
+    content = manifest.model_dump_json(exclude_none=True)
+    encoded = content.encode()
+    described = ManifestFile.model_construct(
+        path=MANIFEST, size=len(encoded), sha256=sha256(encoded).hexdigest()
+    )
+    deadline = upload.deadline
+    return UploadTicket(
+        upload=upload,
+        files=[(f, authority.presign_put(prefix + f.path, f, deadline)) for f in upload.files],
+        manifest=authority.presign_put(prefix + MANIFEST, described, deadline),
+        manifest_content=content,
+    )

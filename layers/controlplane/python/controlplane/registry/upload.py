@@ -1,0 +1,90 @@
+"""An upload on its way to becoming a version."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from controlplane.identifiers import Name, UploadId
+from controlplane.registry.manifest import ManifestFile
+
+
+class UploadState(StrEnum):
+    PENDING = "Pending"
+    COPYING = "Copying"
+    REGISTERED = "Registered"
+    REJECTED = "Rejected"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    EXPIRED = "Expired"
+
+
+class UploadOrigin(StrEnum):
+    API = "api"
+    FOLDER = "folder"
+    FILE = "file"
+
+
+class Reason(BaseModel):
+    """Why something ended as it did: a stable code, what was seen, and what a person can do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    remedy: str | None = None
+
+
+class SourceObject(BaseModel):
+    """The one object version that starts a registration: the file itself, or the manifest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    version_id: str
+    size: int
+    position: str
+
+
+class Upload(BaseModel):
+    """`model_version` is the number allotted to it, `execution` the state machine run that works on it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    upload_id: UploadId
+    model: Name
+    origin: UploadOrigin
+    state: UploadState
+    format: str | None = None
+    framework_version: str | None = None
+    files: tuple[ManifestFile, ...] = ()
+    created_at: datetime
+    created_by: str | None = None
+    deadline: datetime | None = None
+    source: SourceObject | None = None
+    model_version: int | None = None
+    execution: str | None = None
+    reason: Reason | None = None
+    version: int = 1
+
+    def seen_at(self, moment: datetime) -> Self:
+        """The upload as it is at a moment: one that nobody completed in time is Expired."""
+        waiting = self.state is UploadState.PENDING
+        if waiting and self.deadline is not None and moment > self.deadline:
+            return self.model_copy(update={"state": UploadState.EXPIRED})
+        return self
+
+    def ended(self, state: UploadState, reason: Reason) -> Self:
+        return self.model_copy(update={"state": state, "reason": reason})
+
+
+class RejectedUpload(BaseModel):
+    """An object that arrived where no model can be: kept for the tenant to see."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    version_id: str
+    rejected_at: datetime
+    reason: Reason

@@ -1,0 +1,68 @@
+"""Who is calling, from the claims that the API's authorizer has verified."""
+
+from dataclasses import dataclass
+
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+from controlplane.errors import UnauthenticatedError
+from controlplane.runtime.observability import logger
+from controlplane.runtime.wiring import access_repository
+from controlplane.tenancy.model import READERS, WRITERS, Principal, Role, Tenant
+from controlplane.tenancy.service import admit_principal, require_active
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A principal that may work on a tenant."""
+
+    principal: Principal
+    tenant: Tenant
+
+    @property
+    def tenant_id(self) -> str:
+        return self.tenant.tenant_id
+
+    @property
+    def subject(self) -> str:
+        return self.principal.subject
+
+
+def reading_caller(event: APIGatewayProxyEventV2) -> Caller:
+    """The caller of a request that changes nothing. Raises UnauthenticatedError, ForbiddenError."""
+    caller = _caller(event)
+    caller.principal.require(READERS)
+    return caller
+
+
+def changing_caller(event: APIGatewayProxyEventV2) -> Caller:
+    """The caller of a request that changes something. Raises UnauthenticatedError, ForbiddenError."""
+    caller = _caller(event)
+    caller.principal.require(WRITERS)
+    require_active(caller.tenant)
+    return caller
+
+
+def principal_of(event: APIGatewayProxyEventV2) -> Principal:
+    """Raises UnauthenticatedError where no authorizer has verified a token."""
+    authorizer = event.request_context.authorizer
+    claims = authorizer.jwt_claim if authorizer else None
+    if not claims or not claims.get("sub"):
+        raise UnauthenticatedError("the request carries no verified token")
+    named = str(claims.get("roles") or "").split()
+    return Principal(
+        subject=str(claims["sub"]),
+        username=str(claims.get("username") or claims["sub"]),
+        tenant_id=str(claims["tenant_id"]) if claims.get("tenant_id") else None,
+        roles=frozenset(role for role in Role if role in named),
+        issued_at=int(str(claims.get("iat") or 0)),
+    )
+
+
+def _caller(event: APIGatewayProxyEventV2) -> Caller:
+    principal = principal_of(event)
+    requested = event.headers.get("x-tenant-id")
+    tenant = admit_principal(principal, requested, access=access_repository())
+    logger.append_keys(tenant_id=tenant.tenant_id)
+    if principal.is_platform_admin:
+        logger.info("platform administrator works on a tenant", extra={"sub": principal.subject})
+    return Caller(principal, tenant)

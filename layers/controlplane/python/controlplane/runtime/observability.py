@@ -1,0 +1,9 @@
+"""One logger and one metrics sink per function; the service name comes from the deployment.
+
+Log lines carry tenant, project and correlation id; never tokens, keys or payloads.
+"""
+
+from aws_lambda_powertools import Logger, Metrics
+
+logger = Logger()
+metrics = Metrics()

@@ -1,0 +1,103 @@
+"""The inputs of the state machine `ModelRollout`'s tasks."""
+
+import json
+from typing import Any, Self
+
+from controlplane.runtime.tasks import TaskInput
+from controlplane.serving.model import Reason, RolloutState
+from controlplane.serving.opening import RegisteredVersion
+from controlplane.serving.rollout import RolloutReference
+
+OUR_ERRORS_WITH_REASON = frozenset({"RolloutFailedError", "RolloutTimedOutError"})
+
+
+class DeploymentInput(TaskInput):
+    """A deployment, and the execution that works on it."""
+
+    tenant_id: str
+    project: str
+    deployment: str
+    execution: str
+
+    def log_context(self) -> dict[str, str]:
+        return {
+            "tenant_id": self.tenant_id,
+            "project": self.project,
+            "deployment": self.deployment,
+        }
+
+
+class RolloutInput(DeploymentInput):
+    """A rollout that this execution carries out."""
+
+    rollout_id: str
+
+    @property
+    def reference(self) -> RolloutReference:
+        return RolloutReference(
+            self.tenant_id, self.project, self.deployment, self.rollout_id, self.execution
+        )
+
+
+class OpeningInput(DeploymentInput):
+    """An event that may start a rollout; `registered` when it is of a new model version."""
+
+    registered: RegisteredVersion | None = None
+
+    @classmethod
+    def parse(cls, given: dict[str, Any]) -> Self:
+        """From `{"event": <our event>, "execution": <ARN>}`. A model's own deployment bears its name."""
+        event = given["event"]
+        metadata, data = event["detail"]["metadata"], event["detail"]["data"]
+        registered = None
+        if event["detail-type"] == "ModelVersionRegistered":
+            registered = RegisteredVersion(
+                model=data["model"],
+                number=data["model_version"],
+                position=data["position"],
+                registered_at=metadata["time"],
+            )
+        return cls(
+            correlation_id=metadata["correlation_id"],
+            causation_id=metadata["id"],
+            tenant_id=metadata["tenant_id"],
+            project=data["project"],
+            deployment=data.get("deployment") or data["model"],
+            execution=given["execution"],
+            registered=registered,
+        )
+
+
+class FailureInput(RolloutInput):
+    """A rollout that cannot go on. `error` is the class of the error, `cause` what Lambda says of it (JSON)."""
+
+    error: str
+    cause: str
+
+    @property
+    def state(self) -> RolloutState:
+        timed_out = self.error == "RolloutTimedOutError"
+        return RolloutState.TIMED_OUT if timed_out else RolloutState.FAILED
+
+    @property
+    def why(self) -> Reason:
+        return reason_of(self.error, self.cause)
+
+
+def reason_of(error: str, cause: str) -> Reason:
+    """What a person is told of an error that a state machine caught.
+
+    Our own failures carry reason, message and remedy as JSON in the error's message; of any other only its class
+    and message are known.
+    """
+    try:
+        message = str(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        message = cause
+    if error in OUR_ERRORS_WITH_REASON:
+        return Reason.model_validate_json(message)
+    return Reason(
+        code=error,
+        message=message[:500] or "no message",
+        remedy="Ask for a rollout again; if it fails again, tell the platform's administrators.",
+    )

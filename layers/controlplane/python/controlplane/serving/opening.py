@@ -1,0 +1,159 @@
+"""The first step of the state machine `ModelRollout`: what an event asks for, and what there is to do."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from controlplane.identifiers import now
+from controlplane.requests import digest
+from controlplane.serving.model import (
+    Deployment,
+    Rollout,
+    RolloutEnded,
+    RolloutRequested,
+    RolloutStarted,
+    RolloutState,
+    RolloutTicket,
+    ServingEvent,
+)
+from controlplane.serving.ports import DeploymentRepository
+from controlplane.serving.queue import enqueue, start_next
+from controlplane.serving.records import running_rollout, superseded_rollout, waiting_rollout
+
+
+class Action(StrEnum):
+    """What an execution goes on with."""
+
+    ROLL_OUT = "RollOut"
+    RETIRE = "Retire"
+    NOTHING = "Nothing"
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A model version that has just been registered, from its event."""
+
+    model: str
+    number: int
+    position: str
+    registered_at: datetime
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What to do; `rollout_id` names the rollout that this execution now carries out."""
+
+    action: Action
+    rollout_id: str | None = None
+
+
+def open_rollout(
+    tenant_id: str,
+    project: str,
+    name: str,
+    execution: str,
+    timeout: timedelta,
+    registered: RegisteredVersion | None,
+    *,
+    deployments: DeploymentRepository,
+) -> Opened:
+    """Queue the rollout of a registered version, if the event is of one, and start the next rollout if it can.
+
+    A model's first version makes the deployment. A repeat of the same event changes nothing. Raises
+    ConcurrentChangeError: call it again.
+    """
+    ticket = _ticket(tenant_id, project, registered) if registered else None
+    before, known = deployments.find(
+        tenant_id, project, name, ticket.rollout_id if ticket else None
+    )
+    if before is not None and before.active and before.active.execution == execution:
+        return Opened(Action.ROLL_OUT, before.active.rollout_id)
+    deployment = before or _new_deployment(name, registered)
+    if deployment is None:
+        return Opened(Action.NOTHING)
+    superseded: RolloutTicket | None = None
+    queued = deployment
+    if ticket is not None and known is None:
+        queued, superseded = enqueue(deployment, ticket)
+    moment = now()
+    after = start_next(queued, execution, moment, timeout)
+    if after is deployment and superseded is None:
+        return Opened(Action.RETIRE if deployment.retiring and not ticket else Action.NOTHING)
+    changed = _changed_rollouts(name, deployment, after, superseded, moment)
+    event = _event(tenant_id, project, after, ticket, superseded, started=after is not queued)
+    deployments.save(tenant_id, project, before, after, changed, event)
+    if after is queued or after.active is None:
+        return Opened(Action.NOTHING)
+    return Opened(Action.ROLL_OUT, after.active.rollout_id)
+
+
+def _ticket(tenant_id: str, project: str, registered: RegisteredVersion) -> RolloutTicket:
+    identity = digest(tenant_id, project, registered.model, str(registered.number))
+    return RolloutTicket(
+        rollout_id=f"r-{identity[:16]}",
+        model_version=registered.number,
+        position=registered.position,
+        requested_by="registration",
+        requested_at=registered.registered_at,
+    )
+
+
+def _new_deployment(name: str, registered: RegisteredVersion | None) -> Deployment | None:
+    if registered is None:
+        return None
+    return Deployment(name=name, model=registered.model, created_at=now())
+
+
+def _changed_rollouts(
+    name: str,
+    before: Deployment,
+    after: Deployment,
+    superseded: RolloutTicket | None,
+    moment: datetime,
+) -> list[Rollout]:
+    changed = []
+    if superseded is not None:
+        changed.append(superseded_rollout(name, superseded, moment, after))
+    if after.waiting is not None and after.waiting is not before.waiting:
+        changed.append(waiting_rollout(name, after.waiting))
+    if after.active is not None and after.active is not before.active:
+        changed.append(running_rollout(name, after.active))
+    return changed
+
+
+def _event(
+    tenant_id: str,
+    project: str,
+    after: Deployment,
+    ticket: RolloutTicket | None,
+    superseded: RolloutTicket | None,
+    *,
+    started: bool,
+) -> ServingEvent:
+    place = {"tenant_id": tenant_id, "project": project, "deployment": after.name}
+    superseded_id = superseded.rollout_id if superseded else None
+    if started and after.active is not None:
+        return RolloutStarted(
+            **place,
+            rollout_id=after.active.rollout_id,
+            model_version=after.active.model_version,
+            superseded=superseded_id,
+        )
+    if ticket is None:
+        raise TypeError("nothing was queued and nothing was started: there is nothing to announce")
+    if superseded is ticket:
+        return RolloutEnded(
+            **place,
+            rollout_id=ticket.rollout_id,
+            model_version=ticket.model_version,
+            state=RolloutState.SUPERSEDED,
+            reason="Superseded",
+            needs_execution=False,
+        )
+    return RolloutRequested(
+        **place,
+        rollout_id=ticket.rollout_id,
+        model_version=ticket.model_version,
+        superseded=superseded_id,
+        needs_execution=False,
+    )

@@ -1,0 +1,120 @@
+"""What serving needs from the outside world."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from controlplane.requests import Page, PageRequest
+from controlplane.serving.model import Deployment, Rollout, ServedVersion, ServingEvent
+from controlplane.serving.runtimes import Runtime
+
+
+class DeploymentRepository(Protocol):
+    def get(self, tenant_id: str, project: str, name: str) -> Deployment:
+        """Raises NotFoundError."""
+        ...
+
+    def find(
+        self, tenant_id: str, project: str, name: str, rollout_id: str | None = None
+    ) -> tuple[Deployment | None, Rollout | None]:
+        """The deployment, and one of its rollouts if one is named, in one read; None for what is not there."""
+        ...
+
+    def list(self, tenant_id: str, project: str, page: PageRequest) -> Page[Deployment]: ...
+
+    def get_rollout(
+        self, tenant_id: str, project: str, deployment: str, rollout_id: str
+    ) -> Rollout:
+        """Raises NotFoundError."""
+        ...
+
+    def save(
+        self,
+        tenant_id: str,
+        project: str,
+        old: Deployment | None,
+        new: Deployment,
+        rollouts: Sequence[Rollout],
+        event: ServingEvent,
+    ) -> None:
+        """Store the deployment over what was read before, with its changed rollouts: all or nothing.
+
+        Model versions that the deployment begins or ceases to hold are marked in the same write. Raises
+        NotFoundError when a version to hold has gone, ConcurrentChangeError.
+        """
+        ...
+
+
+class VersionCatalog(Protocol):
+    def get_version(self, tenant_id: str, project: str, model: str, number: int) -> ServedVersion:
+        """Raises NotFoundError."""
+        ...
+
+
+class ServedArtifacts(Protocol):
+    def find_fault(self, version: ServedVersion) -> str | None:
+        """What of a version's files is missing or not as it was registered; None when all is well."""
+        ...
+
+
+class RevisionState(StrEnum):
+    READY = "Ready"
+    PROGRESSING = "Progressing"
+    FAILED = "Failed"
+    MISSING = "Missing"
+
+
+@dataclass(frozen=True)
+class RevisionObservation:
+    """How a revision is, from the cluster's own objects. `reason` is KServe's word, `message` what it says."""
+
+    state: RevisionState
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class RevisionSpec:
+    """What a revision's InferenceService is made from."""
+
+    tenant_id: str
+    project: str
+    deployment: str
+    rollout_id: str
+    version: ServedVersion
+    runtime: Runtime
+
+
+class RevisionCluster(Protocol):
+    """The cluster that runs the revisions. Everything raises ClusterUnavailableError, ClusterRefusedError."""
+
+    def apply_revision(self, spec: RevisionSpec) -> None:
+        """Create or update the revision's InferenceService; repeating it changes nothing."""
+        ...
+
+    def observe_revision(self, tenant_id: str, name: str) -> RevisionObservation: ...
+
+    def find_revision_mark(self, tenant_id: str, name: str) -> str | None:
+        """What identifies the present state of the revision's object; None when there is none."""
+        ...
+
+    def delete_revision(self, tenant_id: str, name: str, mark: str) -> None:
+        """Delete the object if it still is in the state that `mark` names. Raises ConcurrentChangeError."""
+        ...
+
+    def apply_route(
+        self, tenant_id: str, project: str, deployment: str, weights: Mapping[str, int]
+    ) -> None:
+        """Write the deployment's whole HTTPRoute: revision names and the percentage of traffic of each."""
+        ...
+
+    def find_weights(
+        self, tenant_id: str, project: str, deployment: str
+    ) -> Mapping[str, int] | None:
+        """The weights that the route has now, by revision name; None when there is no route."""
+        ...
+
+    def delete_route(self, tenant_id: str, project: str, deployment: str) -> None:
+        """Deleting a route that is not there is no error."""
+        ...

@@ -1,0 +1,60 @@
+"""The record of a rollout in each of its states, made from the deployment's own entries."""
+
+from datetime import datetime
+
+from controlplane.serving.model import (
+    ActiveRollout,
+    Deployment,
+    Reason,
+    Rollout,
+    RolloutState,
+    RolloutTicket,
+)
+
+
+def waiting_rollout(deployment: str, ticket: RolloutTicket) -> Rollout:
+    return _rollout(deployment, ticket, RolloutState.WAITING)
+
+
+def running_rollout(deployment: str, active: ActiveRollout) -> Rollout:
+    running = _rollout(deployment, active, RolloutState.RUNNING)
+    return running.model_copy(update={"started_at": active.started_at})
+
+
+def ended_rollout(
+    deployment: str,
+    active: ActiveRollout,
+    state: RolloutState,
+    moment: datetime,
+    reason: Reason | None,
+) -> Rollout:
+    ended = {"state": state, "ended_at": moment, "reason": reason}
+    return running_rollout(deployment, active).model_copy(update=ended)
+
+
+def superseded_rollout(
+    deployment: str, ticket: RolloutTicket, moment: datetime, newer: Deployment
+) -> Rollout:
+    reason = Reason(
+        code="Superseded",
+        message=f"a newer rollout was asked for before this one could start ({_newest(newer)})",
+        remedy="Ask for a rollout of this version if it is wanted after all.",
+    )
+    ended = {"ended_at": moment, "reason": reason}
+    return _rollout(deployment, ticket, RolloutState.SUPERSEDED).model_copy(update=ended)
+
+
+def _newest(deployment: Deployment) -> str:
+    newest = deployment.waiting or deployment.active
+    return f"version {newest.model_version}" if newest else "it has ended since"
+
+
+def _rollout(deployment: str, ticket: RolloutTicket, state: RolloutState) -> Rollout:
+    return Rollout(
+        rollout_id=ticket.rollout_id,
+        deployment=deployment,
+        model_version=ticket.model_version,
+        state=state,
+        requested_by=ticket.requested_by,
+        requested_at=ticket.requested_at,
+    )
