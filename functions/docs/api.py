@@ -23,22 +23,42 @@ def _file(content: str, content_type: str) -> Response[str]:
     )
 
 
-@api.get(f"{BASE}/openapi.json", summary="This API as OpenAPI 3.1", tags=["docs"], security=[])
+@api.get(
+    f"{BASE}/openapi.json",
+    summary="This API as OpenAPI 3.1",
+    tags=["docs"],
+    openapi_extensions={"x-open": True},
+)
 def get_openapi() -> Response[str]:
     return _file(DOCUMENT.read_text(), "application/json")
 
 
-@api.get(f"{BASE}/docs", summary="This API, to read and try", tags=["docs"], security=[])
+@api.get(
+    f"{BASE}/docs",
+    summary="This API, to read and try",
+    tags=["docs"],
+    openapi_extensions={"x-open": True},
+)
 def get_docs() -> Response[str]:
     return _file(PAGE.read_text(), "text/html")
 
 
-@api.get(f"{BASE}/docs/swagger-ui.js", summary="Swagger UI's script", tags=["docs"], security=[])
+@api.get(
+    f"{BASE}/docs/swagger-ui.js",
+    summary="Swagger UI's script",
+    tags=["docs"],
+    openapi_extensions={"x-open": True},
+)
 def get_script() -> Response[str]:
     return _file((SWAGGER / "swagger-ui-bundle.min.js").read_text(), "text/javascript")
 
 
-@api.get(f"{BASE}/docs/swagger-ui.css", summary="Swagger UI's styles", tags=["docs"], security=[])
+@api.get(
+    f"{BASE}/docs/swagger-ui.css",
+    summary="Swagger UI's styles",
+    tags=["docs"],
+    openapi_extensions={"x-open": True},
+)
 def get_styles() -> Response[str]:
     return _file((SWAGGER / "swagger-ui.min.css").read_text(), "text/css")
 

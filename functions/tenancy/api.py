@@ -3,7 +3,7 @@
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 
-from controlplane.runtime.caller import reading_caller
+from controlplane.runtime.caller import known_principal
 from controlplane.runtime.http import BASE, answer, create_api, serve
 from controlplane.tenancy.model import TenantStatus, TierLimits
 
@@ -14,34 +14,48 @@ class Health(BaseModel):
     status: str = "ok"
 
 
+class TenantView(BaseModel):
+    """The tenant that the caller works on, and what its tier allows; sizes in bytes."""
+
+    tenant: str
+    status: TenantStatus
+    tier: str
+    limits: TierLimits
+
+
 class Me(BaseModel):
-    """The caller, as the platform knows it."""
+    """The caller, as the platform knows it. A platform administrator who names no tenant has none."""
 
     username: str
     subject: str
-    tenant: str
-    tenant_status: TenantStatus
-    tier: str
-    limits: TierLimits
     roles: list[str]
+    tenant: TenantView | None
 
 
-@api.get(f"{BASE}/healthz", summary="Whether the API answers", tags=["platform"], security=[])
+@api.get(
+    f"{BASE}/healthz",
+    summary="Whether the API answers",
+    tags=["platform"],
+    openapi_extensions={"x-open": True},
+)
 def get_health() -> Response[Health]:
     return answer(Health())
 
 
 @api.get(f"{BASE}/me", summary="Who the caller is, and what its tenant may use", tags=["platform"])
 def get_me() -> Response[Me]:
-    caller = reading_caller(api.current_event)
+    principal, tenant = known_principal(api.current_event)
     me = Me(
-        username=caller.principal.username,
-        subject=caller.subject,
-        tenant=caller.tenant_id,
-        tenant_status=caller.tenant.status,
-        tier=caller.tenant.tier,
-        limits=caller.tenant.limits,
-        roles=sorted(caller.principal.roles),
+        username=principal.username,
+        subject=principal.subject,
+        roles=sorted(principal.roles),
+        tenant=tenant
+        and TenantView(
+            tenant=tenant.tenant_id,
+            status=tenant.status,
+            tier=tenant.tier,
+            limits=tenant.limits,
+        ),
     )
     return answer(me)
 

@@ -53,11 +53,9 @@ class S3Artifacts:
             modified_at=head["LastModified"],
         )
 
-    def read_text(self, key: str, version_id: str, max_bytes: int) -> str:
+    def read_text(self, key: str, version_id: str) -> str:
         try:
-            found = self._client.get_object(
-                Bucket=self._bucket, Key=key, VersionId=version_id, Range=f"bytes=0-{max_bytes - 1}"
-            )
+            found = self._client.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)
             return found["Body"].read().decode()
         except (ClientError, BotoCoreError) as failed:
             raise _unavailable(failed) from failed

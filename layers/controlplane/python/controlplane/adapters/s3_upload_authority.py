@@ -46,6 +46,7 @@ class S3UploadAuthority:
             ExpiresIn=max(1, int((expires_at - now()).total_seconds())),
         )
         headers = {
+            "Content-Type": "application/octet-stream",
             "Content-Length": str(file.size),
             "x-amz-checksum-sha256": checksum,
             "x-amz-tagging": PENDING_TAG,

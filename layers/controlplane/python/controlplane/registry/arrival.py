@@ -139,7 +139,7 @@ def _read_manifest(source: SourceObject, artifacts: ArtifactStore) -> Manifest:
     if source.size > MAX_MANIFEST_BYTES:
         raise _bad_manifest(f"it has {source.size} bytes, at most {MAX_MANIFEST_BYTES} are read")
     try:
-        text = artifacts.read_text(source.key, source.version_id, MAX_MANIFEST_BYTES)
+        text = artifacts.read_text(source.key, source.version_id)
         return Manifest.model_validate_json(text)
     except UnicodeDecodeError as not_text:
         raise _bad_manifest("it is not UTF-8 text") from not_text

@@ -167,8 +167,8 @@ class ArtifactStore(Protocol):
         """The object version, or the current one; None when there is none."""
         ...
 
-    def read_text(self, key: str, version_id: str, max_bytes: int) -> str:
-        """The start of a small text object, UTF-8."""
+    def read_text(self, key: str, version_id: str) -> str:
+        """The whole of a small object, as UTF-8."""
         ...
 
     def copy_object(self, key: str, version_id: str, target_key: str) -> StoredObject:

@@ -42,6 +42,14 @@ def changing_caller(event: APIGatewayProxyEventV2) -> Caller:
     return caller
 
 
+def known_principal(event: APIGatewayProxyEventV2) -> tuple[Principal, Tenant | None]:
+    """Who calls; without a tenant for a platform administrator who names none."""
+    principal = principal_of(event)
+    if principal.is_platform_admin and not event.headers.get("x-tenant-id"):
+        return principal, None
+    return principal, _caller(event).tenant
+
+
 def principal_of(event: APIGatewayProxyEventV2) -> Principal:
     """Raises UnauthenticatedError where no authorizer has verified a token."""
     authorizer = event.request_context.authorizer

@@ -1,0 +1,167 @@
+"""Every function: its own role and log group, and no more rights than it needs."""
+
+import pytest
+
+from tests.infrastructure.assembly import Assembly
+
+# AWS gives these actions no narrower resource.
+WITHOUT_RESOURCE = {
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+}
+
+
+def test_every_function_has_its_own_role_and_log_group(assembly: Assembly) -> None:
+    functions = assembly.resources("AWS::Lambda::Function")
+    roles = {f"{f.stack}/{f.properties['Role']['Fn::GetAtt'][0]}" for f in functions}
+    log_groups = {
+        f"{f.stack}/{f.properties['LoggingConfig']['LogGroup']['Ref']}" for f in functions
+    }
+
+    assert len(functions) == 23
+    assert len(roles) == len(log_groups) == len(functions)
+
+
+def test_every_function_runs_the_module_that_it_is_named_after(assembly: Assembly) -> None:
+    for function in assembly.resources("AWS::Lambda::Function"):
+        module = function.properties["Description"].rsplit("/", 1)[-1].removesuffix(".py")
+        assert function.properties["Handler"] == f"{module}.lambda_handler"
+        assert function.properties["Runtime"] == "python3.13"
+        assert function.properties["TracingConfig"] == {"Mode": "Active"}
+        assert function.properties["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_functions_run_on_arm64_on_aws(on_aws: Assembly) -> None:
+    architectures = {
+        tuple(f.properties["Architectures"]) for f in on_aws.resources("AWS::Lambda::Function")
+    }
+
+    assert architectures == {("arm64",)}
+
+
+def test_only_functions_that_reach_the_cluster_carry_its_client(assembly: Assembly) -> None:
+    reaching = {f.entry for f in assembly.functions() if len(f.layers) == 3}
+
+    assert reaching == {
+        "serving/apply_revision",
+        "serving/check_revision",
+        "serving/shift_traffic",
+        "serving/retire_revision",
+    }
+    assert {len(f.layers) for f in assembly.functions()} == {2, 3}
+
+
+def test_no_role_may_do_anything_by_a_wildcard_action(assembly: Assembly) -> None:
+    wide = [s for s in assembly.role_statements() if any("*" in action for action in s.actions)]
+
+    assert wide == []
+
+
+def test_every_resource_is_named_unless_aws_knows_none(assembly: Assembly) -> None:
+    anywhere = {
+        action for s in assembly.role_statements() if "*" in s.resources for action in s.actions
+    }
+
+    assert anywhere <= WITHOUT_RESOURCE
+
+
+def test_no_managed_policy_is_borrowed(assembly: Assembly) -> None:
+    assert [
+        r for r in assembly.resources("AWS::IAM::Role") if "ManagedPolicyArns" in r.properties
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "operations"),
+    [
+        ("Identity/IssueClaimsRole", {"GetItem"}),
+        ("Api/TenancyRole", {"GetItem", "BatchGetItem"}),
+        ("Serving/CheckRolloutRole", {"GetItem"}),
+        ("Registry/CopyFileRole", set()),
+        ("Registry/DeleteArtifactsRole", set()),
+        ("Api/DocsRole", set()),
+        ("Events/RedriveRole", set()),
+    ],
+)
+def test_table_rights_are_the_least(on_aws: Assembly, role: str, operations: set[str]) -> None:
+    actions = {action for s in on_aws.statements_of(role) for action in s.actions}
+
+    assert {a for a in actions if a.startswith("dynamodb:")} == {
+        f"dynamodb:{operation}" for operation in operations
+    }
+
+
+def test_no_function_may_delete_or_scan_items(assembly: Assembly) -> None:
+    actions = {action for s in assembly.role_statements() for action in s.actions}
+
+    assert actions.isdisjoint({"dynamodb:DeleteItem", "dynamodb:Scan", "dynamodb:BatchWriteItem"})
+    assert "dynamodb:PutItem" in actions
+
+
+def test_claims_are_read_from_platform_items_alone(on_aws: Assembly) -> None:
+    (reading,) = [
+        s
+        for s in on_aws.statements_of("Identity/IssueClaimsRole")
+        if "dynamodb:GetItem" in s.actions
+    ]
+
+    assert reading.conditions == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["PLATFORM*"]}
+    }
+
+
+def test_nobody_but_the_copying_function_writes_to_the_registry(on_aws: Assembly) -> None:
+    writers = {
+        s.holder.split("Default")[0]
+        for s in on_aws.role_statements()
+        if "s3:PutObject" in s.actions and any("/registry/*" in str(r) for r in s.resources)
+    }
+
+    assert [w for w in writers if not w.startswith("Registry/CopyFileRole")] == []
+    assert len(writers) == 1
+
+
+def test_upload_credentials_reach_uploads_only_and_come_from_the_api_alone(
+    on_aws: Assembly,
+) -> None:
+    (role,) = [r for r in on_aws.resources("AWS::IAM::Role") if r.id.startswith("UploadRole")]
+    (trust,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
+    statements = on_aws.statements_of("Registry/UploadRole")
+    actions = {action for s in statements for action in s.actions}
+    listing = next(s for s in statements if "s3:ListBucket" in s.actions)
+    writing = next(s for s in statements if "s3:PutObject" in s.actions)
+
+    assert trust["Principal"]["AWS"]["Fn::GetAtt"][0].startswith("ApiRole")
+    assert set(trust["Action"]) == {"sts:AssumeRole", "sts:TagSession"}
+    assert actions == {
+        "s3:PutObject",
+        "s3:AbortMultipartUpload",
+        "s3:ListMultipartUploadParts",
+        "s3:ListBucket",
+        "kms:GenerateDataKey",
+        "kms:Decrypt",
+    }
+    assert listing.conditions == {"StringLike": {"s3:prefix": ["models/*"]}}
+    assert str(writing.resources).count("/models/*") == 1
+
+
+def test_the_encryption_key_is_used_through_its_services_alone(on_aws: Assembly) -> None:
+    direct = [
+        s.holder
+        for s in on_aws.role_statements()
+        if any(action.startswith("kms:") for action in s.actions)
+        and "kms:ViaService" not in str(s.conditions)
+    ]
+
+    # Lambda's poller decrypts the table's stream in the publisher's name.
+    assert [holder for holder in direct if not holder.startswith("Events/PublishRole")] == []

@@ -1,0 +1,87 @@
+"""State machines: their definitions against the code that they call and the errors it raises."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdk.paths import Sources
+from controlplane import errors
+from tests.infrastructure.assembly import Assembly
+
+DEFINITIONS = sorted(Sources().statemachines.glob("*.asl.json"))
+
+
+@pytest.fixture(params=DEFINITIONS, ids=lambda path: path.name)
+def definition(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All states, those inside Map and Parallel included."""
+    for name, state in machine["States"].items():
+        yield name, state
+        for inner in [state.get("ItemProcessor"), *state.get("Branches", [])]:
+            if inner:
+                yield from states(inner)
+
+
+def test_there_are_two_machines() -> None:
+    assert [path.name for path in DEFINITIONS] == [
+        "model_rollout.asl.json",
+        "version_registration.asl.json",
+    ]
+
+
+def test_a_definition_uses_jsonata_throughout(definition: Path) -> None:
+    machine = json.loads(definition.read_text())
+
+    assert machine["QueryLanguage"] == "JSONata"
+    assert not [n for n, s in states(machine) if s.get("QueryLanguage", "JSONata") != "JSONata"]
+
+
+def test_retries_and_catches_name_errors_that_exist(definition: Path) -> None:
+    machine = json.loads(definition.read_text())
+    named = {
+        error
+        for _, state in states(machine)
+        for rule in [*state.get("Retry", []), *state.get("Catch", [])]
+        for error in rule["ErrorEquals"]
+    }
+    ours = {error for error in named if not error.startswith(("States.", "Lambda."))}
+
+    assert named
+    for error in ours:
+        assert issubclass(getattr(errors, error, type(None)), errors.HeadraceError), error
+
+
+def test_every_task_can_be_called(definition: Path, assembly: Assembly) -> None:
+    text = definition.read_text()
+    named = set(re.findall(r"\$\{(\w+)\}", text))
+    (machine,) = [
+        r
+        for r in assembly.resources("AWS::StepFunctions::StateMachine")
+        if set(r.properties["DefinitionSubstitutions"]) == named
+    ]
+    role = machine.properties["RoleArn"]["Fn::GetAtt"][0]
+    (allowed,) = [
+        s.resources
+        for s in assembly.statements_of(f"{machine.stack}/{role[:-8]}")
+        if s.actions == ["lambda:InvokeFunction"]
+    ]
+
+    assert len(allowed) == len(named)
+    for task, function in machine.properties["DefinitionSubstitutions"].items():
+        assert function in allowed, task
+
+
+def test_machines_are_standard_traced_and_log_everything_but_payloads(assembly: Assembly) -> None:
+    for machine in assembly.resources("AWS::StepFunctions::StateMachine"):
+        assert machine.properties["StateMachineType"] == "STANDARD"
+        assert machine.properties["TracingConfiguration"] == {"Enabled": True}
+        assert machine.properties["LoggingConfiguration"]["Level"] == "ALL"
+        assert machine.properties["LoggingConfiguration"]["IncludeExecutionData"] is False
