@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from controlplane.projects.ports import ProjectRepository
-from controlplane.publishing.ports import EventBus
+from controlplane.publishing.ports import EventBus, FailedRecords
 from controlplane.registry.ports import (
     ModelRepository,
     ProjectDirectory,
@@ -19,6 +19,7 @@ from controlplane.runtime.settings import (
     BusSettings,
     ClusterSettings,
     CursorSettings,
+    RedriveSettings,
     TableSettings,
     UploadSettings,
     load,
@@ -133,6 +134,13 @@ def event_bus() -> EventBus:
     from controlplane.adapters.eventbridge_bus import EventBridgeBus
 
     return EventBridgeBus(_aws("events"), load(BusSettings).event_bus_name)
+
+
+@cache
+def failed_records() -> FailedRecords:
+    from controlplane.adapters.s3_failed_records import S3FailedRecords
+
+    return S3FailedRecords(_aws("s3"), load(RedriveSettings).failed_records_bucket)
 
 
 @cache
