@@ -1,7 +1,7 @@
-"""Which third-party modules a function can come to import, read from its source.
+"""Which third-party modules and settings a function can come to need, read from its source.
 
-Imports inside a function count only where something reached names that function: the wiring's factories
-import their adapters, and a Lambda function reaches just the factories that it names.
+What a function of ours does counts only where something reached names that function: the wiring's
+factories import their adapters, and a Lambda function reaches just the factories that it names.
 """
 
 import ast
@@ -14,24 +14,27 @@ Unit = tuple[str, str]  # a module and one of its top-level functions or classes
 
 def reachable_imports(entry: str, folders: list[Path]) -> set[str]:
     """Dotted names of third-party modules that `entry` reaches; `folders` hold our own modules."""
-    return _Walk(folders).run(entry)
+    return _Walk(entry, folders).foreign
+
+
+def reachable_settings(entry: str, folders: list[Path]) -> set[str]:
+    """Names of the settings groups that `entry` reaches a `load(…)` of."""
+    return _Walk(entry, folders).settings
 
 
 class _Walk:
-    def __init__(self, folders: list[Path]) -> None:
+    def __init__(self, entry: str, folders: list[Path]) -> None:
         self._folders = folders
         self._trees: dict[str, ast.Module] = {}
         self._done: set[Unit] = set()
         self._names: set[str] = set()
-        self._foreign: set[str] = set()
-
-    def run(self, entry: str) -> set[str]:
+        self.foreign: set[str] = set()
+        self.settings: set[str] = set()
         self._enter(entry)
         for definition in _definitions(self._trees[entry]):
             self._names.add(definition.name)
         while self._reach_more():
             pass
-        return self._foreign
 
     def _reach_more(self) -> bool:
         """Walk every unit that is named by now; False when there was none left."""
@@ -58,6 +61,8 @@ class _Walk:
             match node:
                 case ast.Name(id=name) | ast.Attribute(attr=name):
                     self._names.add(name)
+                case ast.Call(func=ast.Name(id="load"), args=[ast.Name(id=group)]):
+                    self.settings.add(group)
                 case ast.Import(names=aliases):
                     for alias in aliases:
                         self._import(alias.name)
@@ -71,7 +76,7 @@ class _Walk:
         parts = module.split(".")
         if self._find(parts[0]) is None:
             if parts[0] not in sys.stdlib_module_names:
-                self._foreign.add(module)
+                self.foreign.add(module)
             return
         for depth in range(1, len(parts) + 1):
             self._enter(".".join(parts[:depth]))

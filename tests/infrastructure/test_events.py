@@ -85,7 +85,7 @@ def test_uploads_start_a_registration(
         ("Serving/VersionRegistered", ["ModelVersionRegistered"], None, "ModelRollout"),
         (
             "Serving/RolloutWanted",
-            ["RolloutRequested", "RolloutEnded"],
+            ["RolloutRequested", "RolloutEnded", "RetirementPostponed"],
             {"data": {"needs_execution": [True]}},
             "ModelRollout",
         ),

@@ -1,4 +1,4 @@
-"""Every import of every function comes from its own layers, on both platforms."""
+"""Every import of every function comes from its own layers, and every setting from its stack."""
 
 import subprocess
 import sys
@@ -10,8 +10,9 @@ import pytest
 
 from cdk import layers
 from cdk.paths import Sources
+from controlplane.runtime import settings as groups
 from tests.infrastructure.assembly import Assembly, LambdaFunction
-from tests.infrastructure.imports import reachable_imports
+from tests.infrastructure.imports import reachable_imports, reachable_settings
 
 # Without site-packages, user packages and PYTHON* variables: what Lambda's own path holds.
 ISOLATED = [sys.executable, "-I", "-S", "-B"]
@@ -21,6 +22,13 @@ sys.path[:0] = sys.argv[1].split(":")
 for module in sys.argv[2:]:
     importlib.import_module(module)
 """
+# What the shared HTTP code could load, but not for these: one has open routes only, the other no lists.
+NOT_LOADED = {
+    "docs/api": {"TableSettings", "CursorSettings"},
+    "tenancy/api": {"CursorSettings"},
+}
+# Lambda's own.
+GIVEN = {"aws_region"}
 ENTRIES = sorted(
     f"{path.parent.name}/{path.stem}"
     for path in Sources().functions.glob("*/*.py")
@@ -77,6 +85,23 @@ def test_a_function_imports_with_its_own_layers_alone(
     later = reachable_imports(module, [function.code, *path[:1]])
 
     assert run(function.code, path, function.settings, module, *sorted(later)) == ""
+
+
+def test_a_function_is_given_the_settings_that_it_loads_and_no_others(
+    function: LambdaFunction,
+) -> None:
+    ours = [layer / "python" for layer in function.layers if layer.is_dir()]
+    reached = reachable_settings(function.entry.split("/")[1], [function.code, *ours])
+    fields = {
+        name: field
+        for group in reached - NOT_LOADED.get(function.entry, set())
+        for name, field in getattr(groups, group).model_fields.items()
+    }
+    needed = {name for name, field in fields.items() if field.is_required()} - GIVEN
+    given = {name.lower() for name in function.settings if not name.startswith("POWERTOOLS_")}
+
+    assert needed <= given
+    assert given <= set(fields)
 
 
 def test_the_same_imports_are_in_the_layers_for_aws(on_aws: Assembly) -> None:

@@ -92,6 +92,8 @@ def test_a_ready_service_has_the_status_and_the_objects_of_a_real_one(
     assert deployment.metadata.owner_references[0].name == "steady"
     assert (service.spec.ports[0].port, service.spec.ports[0].target_port) == (80, 8080)
     assert (cluster.logs / f"{NAMESPACE}.steady.log").exists()
+    health = requests.get(f"http://127.0.0.1:{cluster.health_port}/healthz", timeout=5).json()
+    assert health == {"synced": True, "managedServices": 1}
 
 
 def test_a_model_that_cannot_be_loaded_is_explained_and_a_good_one_recovers(
@@ -191,8 +193,11 @@ def test_a_service_that_is_deleted_and_made_anew_at_once_is_a_new_service(
     cluster.apply(inference_service("anew", uri=uri("iris")))
     first = cluster.only_server_of(uri("iris"))
 
-    # Held still, the controller finds both events at once and may never see the service absent.
+    # Its watch is cut and it is held still, so the controller never sees the service absent.
     with cluster.controller.held_still():
+        cluster.api.end()
+        cluster.api.start()
+        eventually(cluster.api_answers, "the API to be back")
         cluster.delete("anew")
         cluster.apply(inference_service("anew", uri=uri("iris")))
 

@@ -31,10 +31,10 @@ def paths(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def spoiled(body: Json) -> Iterator[Json]:
-    for path in paths(body):
+    for number, path in enumerate(paths(body)):
         if not path or path[:2] == ("metadata", "name"):
             continue
-        for junk in JUNK:
+        for junk in (JUNK[number % len(JUNK)], JUNK[(number + 2) % len(JUNK)]):
             copied = copy.deepcopy(body)
             holder: Any = copied
             for key in path[:-1]:

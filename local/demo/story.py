@@ -1,0 +1,164 @@
+"""What the demo does, step by step, and what it insists on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from rich.console import Console
+
+from local import stack
+from local.demo import report
+from local.demo.client import HeadraceClient, ModelFile, sign_in, wait_until
+from local.demo.cluster import revision_exists
+from local.demo.errors import DemoError
+from local.demo.prediction import predict_v1, predict_v2
+from local.demo.traffic import Answers, LiveTraffic
+from local.demo.training import TrainedModel, Training, train
+from local.deploy.clients import EmbeddedCloud
+from local.settings import Settings
+
+TENANT, PROJECT, MODEL = "acme", "vision", "digits"
+NAMESPACE = f"tenant-{TENANT}"
+LATENCY_SAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version that is served, and when each hop towards it was done."""
+
+    version: int
+    revision: str
+    endpoints: dict[str, str]
+    hops: report.Hops
+
+
+class Story:
+    """Tells the whole story once. It can be told again on the same stack: versions go on from there."""
+
+    def __init__(self, settings: Settings, console: Console) -> None:
+        self._settings = settings
+        self._console = console
+
+    def tell(self) -> None:
+        self._console.rule("[bold]1 · The embedded stack")
+        described = stack.up(self._settings, self._show)
+        client = self._sign_in(described)
+        training = self._train()
+
+        self._console.rule("[bold]4 · Upload the first model")
+        first = self._serve(client, training, training.first)
+        report.show_hops(self._console, first.hops)
+        self._compare(first, training, training.first)
+
+        self._console.rule("[bold]7 · A second version, while callers go on")
+        second, answers = self._replace(client, training, first)
+        report.show_hops(self._console, second.hops)
+        report.show_traffic(self._console, answers)
+        self._compare(second, training, training.second)
+        self._see_retired(first)
+        report.show_around(self._console, self._settings, described, second.endpoints)
+
+    def _sign_in(self, described: dict[str, Any]) -> HeadraceClient:
+        self._console.rule("[bold]2 · Sign in, and a project")
+        user = next(
+            user
+            for user in described["users"]
+            if user["tenant"] == TENANT and user["role"] == "developer"
+        )
+        with self._step(f"signed in to Cognito as {user['username']}"):
+            cloud = EmbeddedCloud(described["aws_endpoint_url"])
+            token = sign_in(cloud, described["client_id"], user)
+            client = HeadraceClient(described["api_url"], token)
+        with self._step(f"project {PROJECT} is there"):
+            client.ensure_project(PROJECT)
+        return client
+
+    def _train(self) -> Training:
+        self._console.rule("[bold]3 · Train")
+        with self._step("trained two classifiers on scikit-learn's digits"):
+            training = train(self._settings)
+        report.show_training(self._console, training)
+        return training
+
+    def _serve(self, client: HeadraceClient, training: Training, model: TrainedModel) -> Served:
+        with self._step("uploaded the model file, and the manifest last"):
+            upload = client.upload(
+                PROJECT,
+                MODEL,
+                [ModelFile(model.file, "model.joblib")],
+                "sklearn",
+                training.framework_version,
+            )
+        uploaded_at = time.time()
+        with self._step("events did the rest: registered, rolled out"):
+            ended = client.wait_for_upload(PROJECT, MODEL, upload)
+            if ended["state"] != "Registered":
+                raise DemoError(f"the upload ended as {ended['state']}: {ended['reason']}")
+            deployment = client.wait_for_rollout(PROJECT, MODEL, ended["version"])
+        last = deployment["last_rollout"]
+        if last["state"] != "Promoted" or last["version"] != ended["version"]:
+            raise DemoError(f"the rollout ended as {last['state']}: {last['reason']}")
+        base = f"/projects/{PROJECT}"
+        version = client.get(f"{base}/models/{MODEL}/versions/{ended['version']}")
+        rollout = client.get(f"{base}/deployments/{MODEL}/rollouts/{last['rollout']}")
+        return Served(
+            version=ended["version"],
+            revision=deployment["stable"]["name"],
+            endpoints=deployment["endpoints"],
+            hops=report.Hops.of(uploaded_at, version, rollout),
+        )
+
+    def _compare(self, served: Served, training: Training, model: TrainedModel) -> None:
+        """Every answer of both protocols must be the model's own."""
+        with requests.Session() as session, self._step("asked for every held-out row by V2 and V1"):
+            by_v2 = predict_v2(session, served.endpoints["v2"], training.rows)
+            by_v1 = predict_v1(session, served.endpoints["v1"], training.rows)
+        if by_v2 != model.predictions or by_v1 != model.predictions:
+            raise DemoError(f"version {served.version} does not answer as the model itself does")
+        latencies = self._measure(served.endpoints["v2"], training)
+        report.show_answers(self._console, served.version, by_v2, training.labels, latencies)
+
+    def _measure(self, url: str, training: Training) -> list[float]:
+        latencies = []
+        with requests.Session() as session:
+            for row in training.rows[:LATENCY_SAMPLES]:
+                started = time.perf_counter()
+                predict_v2(session, url, [row])
+                latencies.append(time.perf_counter() - started)
+        return latencies
+
+    def _replace(
+        self, client: HeadraceClient, training: Training, first: Served
+    ) -> tuple[Served, Answers]:
+        models = {
+            "first": training.first.predictions,
+            "second": training.second.predictions,
+        }
+        with LiveTraffic(first.endpoints["v2"], training.rows, models) as traffic:
+            second = self._serve(client, training, training.second)
+            before = traffic.answers.count
+            wait_until(lambda: traffic.answers.count, lambda count: count > before + 50, 30)
+        if traffic.answers.failures:
+            raise DemoError(f"callers met failures: {traffic.answers.failures[:5]}")
+        return second, traffic.answers
+
+    def _see_retired(self, first: Served) -> None:
+        with self._step(f"revision {first.revision} went after its grace time"):
+            wait_until(
+                lambda: revision_exists(self._settings.kubeconfig, NAMESPACE, first.revision),
+                lambda exists: not exists,
+                60,
+            )
+
+    @contextmanager
+    def _step(self, title: str) -> Iterator[None]:
+        started = time.monotonic()
+        with self._console.status(title):
+            yield
+        self._show(stack.Step(title, time.monotonic() - started))
+
+    def _show(self, step: stack.Step) -> None:
+        self._console.print(f"[green]✓[/green] {step.title} [dim]{step.seconds:.1f} s[/dim]")

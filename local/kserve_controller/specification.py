@@ -1,0 +1,117 @@
+"""What an InferenceService asks for, read from the object as it is stored."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+Manifest = dict[str, Any]
+
+DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
+STOP = "serving.kserve.io/stop"
+VISIBILITY = "networking.kserve.io/visibility"
+# "RawDeployment" is what "Standard" was called before KServe 0.16.
+STANDARD_MODES = frozenset({"Standard", "RawDeployment"})
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """An InferenceService's place in the cluster."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def predictor(self) -> str:
+        """The name that KServe gives to the predictor's Deployment and Service."""
+        return f"{self.name}-predictor"
+
+
+@dataclass(frozen=True)
+class Model:
+    """`spec.predictor.model`."""
+
+    format: str
+    format_version: str | None
+    runtime: str | None
+    protocol_version: str | None
+    storage_uri: str | None
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class InferenceService:
+    """The parts of an InferenceService that this controller acts on."""
+
+    key: Key
+    uid: str
+    generation: int
+    standard_mode: bool
+    stopped: bool
+    cluster_local: bool
+    model: Model | None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def key_of(manifest: Manifest) -> Key:
+    metadata = manifest["metadata"]
+    return Key(metadata["namespace"], metadata["name"])
+
+
+def is_being_deleted(manifest: Manifest) -> bool:
+    return "deletionTimestamp" in manifest["metadata"]
+
+
+def read_inference_service(manifest: Manifest) -> InferenceService:
+    """Read an InferenceService (serving.kserve.io/v1beta1); absent parts take KServe's defaults."""
+    metadata = manifest["metadata"]
+    annotations = metadata.get("annotations") or {}
+    labels = metadata.get("labels") or {}
+    model = (manifest.get("spec") or {}).get("predictor", {}).get("model")
+    return InferenceService(
+        key=key_of(manifest),
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 1),
+        standard_mode=annotations.get(DEPLOYMENT_MODE, "Standard") in STANDARD_MODES,
+        stopped=annotations.get(STOP, "").lower() == "true",
+        cluster_local=labels.get(VISIBILITY) == "cluster-local",
+        model=_read_model(model) if model else None,
+        labels=dict(labels),
+    )
+
+
+def _read_model(model: Manifest) -> Model:
+    model_format = model.get("modelFormat") or {}
+    return Model(
+        format=model_format.get("name", ""),
+        format_version=model_format.get("version"),
+        runtime=model.get("runtime"),
+        protocol_version=model.get("protocolVersion"),
+        storage_uri=model.get("storageUri"),
+        args=tuple(model.get("args") or ()),
+        env=tuple(
+            (variable["name"], variable["value"])
+            for variable in model.get("env") or ()
+            if "value" in variable
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class PodTemplate:
+    """What runs in a predictor's pod. A Deployment rolls when, and only when, this changes."""
+
+    image: str
+    args: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    storage_uri: str
+
+    @property
+    def digest(self) -> str:
+        """Ten hexadecimal digits, the `pod-template-hash` of the pods."""
+        content = json.dumps([self.image, self.args, self.env, self.storage_uri])
+        return hashlib.sha256(content.encode()).hexdigest()[:10]
