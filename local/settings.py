@@ -1,7 +1,7 @@
 """Where an embedded stack keeps its state, and which ports it uses.
 
 A port comes from HEADRACE_<NAME>_PORT, else from what the state folder remembers, else from the
-default; `auto` chooses free ones where none is remembered. All are bound to 127.0.0.1.
+default; `auto` chooses free ones in place of the defaults. All are bound to 127.0.0.1.
 """
 
 import json
@@ -92,7 +92,7 @@ def load(
     state = state.absolute()
     file = state / "ports.json"
     chosen = _remembered(file)
-    if not chosen and ports == AUTO:
+    if ports == AUTO and chosen in ({}, asdict(Ports())):
         chosen = free_ports()
     chosen |= _from_environment(environment)
     settings = Settings(
@@ -125,8 +125,7 @@ def refuse_taken(name: str, port: int) -> None:
         if probe.connect_ex((HOST, port)) == 0:
             raise SettingsError(
                 f"port {port} of the {name.replace('_', ' ')} is taken by another program: end "
-                f"that, or set {Ports.variable(name)}, or start with --ports {AUTO} and a new "
-                "state folder"
+                f"that, or set {Ports.variable(name)}, or let free ones be chosen: HEADRACE_PORTS={AUTO}"
             )
 
 

@@ -147,7 +147,12 @@ class ServingStack(Stack):
         patterns = {
             "VersionRegistered": events.EventPattern(detail_type=["ModelVersionRegistered"]),
             "RolloutWanted": events.EventPattern(
-                detail_type=["RolloutRequested", "RolloutEnded", "RetirementPostponed"],
+                detail_type=[
+                    "RolloutRequested",
+                    "RolloutEnded",
+                    "RetirementPostponed",
+                    "DeploymentDeletionRequested",
+                ],
                 detail={"data": {"needs_execution": [True]}},
             ),
         }

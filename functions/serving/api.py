@@ -17,6 +17,7 @@ from controlplane.runtime.http import (
     answer,
     create_api,
     idempotent_request,
+    if_match,
     listing,
     page_request,
     serve,
@@ -24,7 +25,7 @@ from controlplane.runtime.http import (
 from controlplane.runtime.settings import IngressSettings, load
 from controlplane.runtime.wiring import deployment_repository
 from controlplane.serving.model import Deployment, RolloutRequest
-from controlplane.serving.service import request_rollout
+from controlplane.serving.service import delete_deployment, request_rollout
 from controlplane.serving.views import DeploymentView, RolloutView
 
 DEPLOYMENTS = f"{BASE}/projects/<project>/deployments"
@@ -55,6 +56,25 @@ def get_deployment(project: ProjectName, deployment: DeploymentName) -> Response
     caller = reading_caller(api.current_event)
     found = deployment_repository().get(caller.tenant_id, project, deployment)
     return answer(_view(caller, project, found), etag=found.version)
+
+
+@api.delete(
+    f"{DEPLOYMENTS}/<deployment>",
+    summary="Stop serving: remove the deployment with its revisions; the model's versions stay",
+    tags=["serving"],
+    status_code=202,
+)
+def remove_deployment(project: ProjectName, deployment: DeploymentName) -> Response[DeploymentView]:
+    caller = changing_caller(api.current_event)
+    leaving = delete_deployment(
+        caller.tenant_id,
+        project,
+        deployment,
+        caller.subject,
+        if_match(api),
+        deployments=deployment_repository(),
+    )
+    return answer(_view(caller, project, leaving), status=HTTPStatus.ACCEPTED)
 
 
 @api.post(

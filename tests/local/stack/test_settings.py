@@ -24,6 +24,12 @@ def test_automatic_ports_differ_and_are_found_again(tmp_path: Path) -> None:
     assert load(tmp_path, "auto", environment={}).ports == chosen
 
 
+def test_automatic_ports_take_the_place_of_remembered_defaults(tmp_path: Path) -> None:
+    load(tmp_path, environment={})
+
+    assert load(tmp_path, "auto", environment={}).ports != Ports()
+
+
 def test_the_environment_overrules_what_is_remembered(tmp_path: Path) -> None:
     load(tmp_path, "auto", environment={})
     changed = load(tmp_path, environment={"HEADRACE_GATEWAY_METRICS_PORT": "12345"})

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from controlplane.adapters.dynamodb_items import PRESENT, VERSION, as_item, put_over
+from controlplane.adapters.dynamodb_items import PRESENT, VERSION, as_item, put_over, tombstone
 from controlplane.adapters.dynamodb_models import version_key
 from controlplane.adapters.dynamodb_table import (
+    ConditionFailedError,
     Key,
     Table,
     TransactionCancelledError,
@@ -14,7 +15,7 @@ from controlplane.adapters.dynamodb_table import (
 )
 from controlplane.errors import ConcurrentChangeError, NotFoundError
 from controlplane.requests import Page, PageRequest
-from controlplane.serving.model import Deployment, Rollout, ServingEvent
+from controlplane.serving.model import Deployment, DeploymentDeleted, Rollout, ServingEvent
 
 
 def deployment_key(tenant_id: str, project: str, name: str) -> Key:
@@ -87,6 +88,18 @@ class DynamoDBDeployments:
             raise ConcurrentChangeError(
                 f"deployment {new.name} has changed meanwhile", remedy="Try again."
             ) from cancelled
+
+    def remove(
+        self, tenant_id: str, project: str, deployment: Deployment, event: DeploymentDeleted
+    ) -> None:
+        key = deployment_key(tenant_id, project, deployment.name)
+        gone = put_over(key, tombstone(key, event, deployment.version), deployment.version)
+        try:
+            self._table.put(gone)
+        except ConditionFailedError as changed:
+            raise ConcurrentChangeError(
+                f"deployment {deployment.name} has changed meanwhile"
+            ) from changed
 
     def _raise_if_gone(
         self,

@@ -1,4 +1,7 @@
-"""Uploads: UPLOAD#<model>#<upload> in the project's partition; what belongs nowhere under REJECTED#<time>#<digest>."""
+"""Uploads, and what was uploaded to where no model can be.
+
+UPLOAD#<model>#<upload> lies in the project's partition, REJECTED#<arrival>#<digest> in the tenant's.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -145,8 +148,8 @@ class DynamoDBUploads:
     def record_rejected(self, tenant_id: str | None, rejected: RejectedUpload) -> None:
         pk = tenant_partition(tenant_id) if tenant_id else "PLATFORM"
         identity = digest(rejected.key, rejected.version_id)[:16]
-        key = Key(pk, f"REJECTED#{rejected.rejected_at:%Y-%m-%dT%H:%M}#{identity}")
-        expires_at = seconds(rejected.rejected_at + REJECTED_LIFETIME)
+        key = Key(pk, f"REJECTED#{rejected.arrived_at:%Y-%m-%dT%H:%M:%SZ}#{identity}")
+        expires_at = seconds(rejected.arrived_at + REJECTED_LIFETIME)
         self._table.put(Write(key, item=as_item(key, rejected, expires_at=expires_at)))
 
     def list_rejected(self, tenant_id: str, page: PageRequest) -> Page[RejectedUpload]:

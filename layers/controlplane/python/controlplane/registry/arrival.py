@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -25,11 +26,15 @@ _FAULTY = frozenset({UploadState.REJECTED, UploadState.FAILED})
 
 @dataclass(frozen=True)
 class Arrival:
-    """What S3's event says of a new object, and the state machine execution that looks at it."""
+    """What S3's event says of a new object, and the state machine execution that looks at it.
+
+    `arrived_at` is the event's own time, the same in every repeat.
+    """
 
     key: str
     version_id: str | None
     sequencer: str
+    arrived_at: datetime
     execution: str
 
 

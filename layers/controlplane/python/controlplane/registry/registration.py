@@ -327,7 +327,7 @@ def _record_rejected(arrival: Arrival, why: UploadRejectedError, uploads: Upload
     rejected = RejectedUpload(
         key=arrival.key,
         version_id=arrival.version_id or arrival.sequencer,
-        rejected_at=now(),
+        arrived_at=arrival.arrived_at,
         reason=reason,
     )
     uploads.record_rejected(tenant_of(arrival.key), rejected)

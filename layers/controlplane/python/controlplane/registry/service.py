@@ -5,9 +5,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
-from controlplane.errors import ConflictError, InUseError, NotFoundError, PreconditionFailedError
+from controlplane.errors import (
+    ConflictError,
+    InUseError,
+    InvalidRequestError,
+    NotFoundError,
+    PreconditionFailedError,
+)
 from controlplane.identifiers import new_sortable_id, now
-from controlplane.registry.keys import MANIFEST, model_prefix, upload_prefix
+from controlplane.registry.keys import (
+    MANIFEST,
+    RESERVED_MODEL_NAME,
+    model_prefix,
+    upload_prefix,
+)
 from controlplane.registry.manifest import Manifest, ManifestFile, check_sizes
 from controlplane.registry.model import ModelVersionDeleted, UploadEnded
 from controlplane.registry.ports import (
@@ -52,7 +63,7 @@ def create_upload(
 
     Raises NotFoundError for an unknown project, LimitExceededError for too much.
     """
-    allowance = _allowance(tenant_id, project, projects)
+    allowance = _allowance(tenant_id, project, model, projects)
     sizes = {file.path: file.size for file in manifest.files}
     check_sizes(sizes, allowance.max_model_bytes, allowance.max_upload_files)
     created_at = now()
@@ -119,7 +130,7 @@ def issue_upload_credentials(
     authority: UploadAuthority,
 ) -> TemporaryCredentials:
     """AWS credentials that can write files of this one model, for an hour. Raises NotFoundError."""
-    _allowance(tenant_id, project, projects)
+    _allowance(tenant_id, project, model, projects)
     tags = [("tenant", tenant_id), ("project", project), ("model", model)]
     prefix = model_prefix(tenant_id, project, model)
     return authority.issue_credentials(prefix, subject, tags, CREDENTIALS_SECONDS)
@@ -154,7 +165,14 @@ def delete_version(
     models.remove_version(tenant_id, project, version, event)
 
 
-def _allowance(tenant_id: str, project: str, projects: ProjectDirectory) -> ProjectAllowance:
+def _allowance(
+    tenant_id: str, project: str, model: str, projects: ProjectDirectory
+) -> ProjectAllowance:
+    """What may be uploaded to a model. Raises NotFoundError, InvalidRequestError."""
+    if model == RESERVED_MODEL_NAME:
+        raise InvalidRequestError(
+            f"no model may be called {RESERVED_MODEL_NAME}", remedy="Choose another name."
+        )
     allowance = projects.find_allowance(tenant_id, project)
     if allowance is None:
         raise NotFoundError(f"there is no project {project}")

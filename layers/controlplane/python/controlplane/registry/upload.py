@@ -86,5 +86,5 @@ class RejectedUpload(BaseModel):
 
     key: str
     version_id: str
-    rejected_at: datetime
+    arrived_at: datetime
     reason: Reason

@@ -135,7 +135,7 @@ class RejectedUploadView(BaseModel):
     """An object that arrived where no model can be, and why it was refused."""
 
     key: str
-    rejected_at: datetime
+    arrived_at: datetime
     reason: Reason
 
     @classmethod

@@ -1,9 +1,8 @@
-"""One logger and one metrics sink per function; the service name comes from the deployment.
+"""One logger per function; the service name comes from the deployment.
 
 Log lines carry tenant, project and correlation id; never tokens, keys or payloads.
 """
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 
 logger = Logger()
-metrics = Metrics()

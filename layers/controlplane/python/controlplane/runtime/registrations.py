@@ -1,5 +1,6 @@
 """The inputs of the state machine `VersionRegistration`'s tasks."""
 
+from datetime import datetime
 from typing import Any, Self
 
 from controlplane.registry.arrival import Arrival, FileToCopy
@@ -14,6 +15,7 @@ class ArrivalInput(TaskInput):
     key: str
     version_id: str | None = None
     sequencer: str
+    arrived_at: datetime
     execution: str
 
     @classmethod
@@ -27,12 +29,13 @@ class ArrivalInput(TaskInput):
             key=stored["key"],
             version_id=stored.get("version-id"),
             sequencer=stored["sequencer"],
+            arrived_at=event["time"],
             execution=given["execution"],
         )
 
     @property
     def arrival(self) -> Arrival:
-        return Arrival(self.key, self.version_id, self.sequencer, self.execution)
+        return Arrival(self.key, self.version_id, self.sequencer, self.arrived_at, self.execution)
 
     def log_context(self) -> dict[str, str]:
         return {"tenant_id": tenant_of(self.key) or "", "key": self.key}

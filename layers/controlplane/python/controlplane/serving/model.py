@@ -17,6 +17,7 @@ class DeploymentStatus(StrEnum):
     DEGRADED = "Degraded"
     FAILED = "Failed"
     STOPPED = "Stopped"
+    DELETING = "Deleting"
 
 
 class RolloutState(StrEnum):
@@ -111,10 +112,13 @@ class Deployment(BaseModel):
     retiring: tuple[RetiringRevision, ...] = ()
     last_rollout: EndedRollout | None = None
     last_position: str = ""
+    deleting: bool = False
     version: int = 0
 
     @property
     def status(self) -> DeploymentStatus:
+        if self.deleting:
+            return DeploymentStatus.DELETING
         if self.stable is not None:
             return DeploymentStatus.ROLLING_OUT if self.active else DeploymentStatus.READY
         if self.active is not None or self.waiting is not None:
@@ -211,3 +215,14 @@ class RetirementPostponed(ServingEvent):
     """Revisions that should be gone could not be removed; a further state machine execution tries again."""
 
     needs_execution: bool = True
+
+
+class DeploymentDeletionRequested(ServingEvent):
+    """The deployment serves no more; a state machine execution removes what it has in the cluster."""
+
+    deleted_by: str
+    needs_execution: bool = True
+
+
+class DeploymentDeleted(ServingEvent):
+    """Nothing of the deployment is left in the cluster."""

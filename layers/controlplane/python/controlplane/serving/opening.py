@@ -78,7 +78,8 @@ def open_rollout(
     moment = now()
     after = start_next(queued, execution, moment, timeout)
     if after is deployment and superseded is None:
-        return Opened(Action.RETIRE if deployment.retiring and not ticket else Action.NOTHING)
+        left = deployment.retiring or deployment.deleting
+        return Opened(Action.RETIRE if left and not ticket else Action.NOTHING)
     changed = _changed_rollouts(name, deployment, after, superseded, moment)
     event = _event(tenant_id, project, after, ticket, superseded, started=after is not queued)
     deployments.save(tenant_id, project, before, after, changed, event)

@@ -6,7 +6,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from controlplane.requests import Page, PageRequest
-from controlplane.serving.model import Deployment, Rollout, ServedVersion, ServingEvent
+from controlplane.serving.model import (
+    Deployment,
+    DeploymentDeleted,
+    Rollout,
+    ServedVersion,
+    ServingEvent,
+)
 from controlplane.serving.runtimes import Runtime
 
 
@@ -43,6 +49,12 @@ class DeploymentRepository(Protocol):
         Model versions that the deployment begins or ceases to hold are marked in the same write. Raises
         NotFoundError when a version to hold has gone, ConcurrentChangeError.
         """
+        ...
+
+    def remove(
+        self, tenant_id: str, project: str, deployment: Deployment, event: DeploymentDeleted
+    ) -> None:
+        """Remove a deployment that holds no version. Raises ConcurrentChangeError."""
         ...
 
 

@@ -42,7 +42,7 @@ def start_next(
         deadline=moment + timeout,
     )
     staying = tuple(r for r in deployment.retiring if r.model_version != ticket.model_version)
-    return deployment.with_changes(active=active, waiting=None, retiring=staying)
+    return deployment.with_changes(active=active, waiting=None, retiring=staying, deleting=False)
 
 
 def promote(
@@ -74,6 +74,16 @@ def give_up(
         retiring = (*retiring, _retiring(active.model_version, revision_name, moment))
     ended = _ended(active, state, moment, reason)
     return deployment.with_changes(active=None, retiring=retiring, last_rollout=ended)
+
+
+def retire_all(deployment: Deployment, moment: datetime) -> Deployment:
+    """The deployment on its way out: every revision goes at once. A version that comes now takes it up again."""
+    retiring = deployment.retiring
+    if deployment.stable is not None:
+        stable = deployment.stable
+        retiring = (*retiring, _retiring(stable.model_version, stable.name, moment))
+    due = tuple(revision.model_copy(update={"retire_at": moment}) for revision in retiring)
+    return deployment.with_changes(stable=None, retiring=due, deleting=True)
 
 
 def retired(deployment: Deployment, model_version: int) -> Deployment:

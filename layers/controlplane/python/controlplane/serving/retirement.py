@@ -6,6 +6,7 @@ from controlplane.errors import ConcurrentChangeError
 from controlplane.identifiers import now
 from controlplane.serving.model import (
     Deployment,
+    DeploymentDeleted,
     Reason,
     RetirementPostponed,
     RetiringRevision,
@@ -41,6 +42,10 @@ def retire_revisions(
         if not _take_traffic_off(tenant_id, project, deployment, due, cluster):
             return BUSY_SECONDS
         deployment = _retire(tenant_id, project, deployment, due, deployments, cluster)
+    if deployment is not None and _is_leaving(deployment):
+        cluster.delete_route(tenant_id, project, name)
+        event = DeploymentDeleted(tenant_id=tenant_id, project=project, deployment=name)
+        deployments.remove(tenant_id, project, deployment, event)
     return None
 
 
@@ -68,9 +73,13 @@ def record_ended_execution(
         fail_rollout(
             reference, RolloutState.FAILED, reason, deployments=deployments, unattended=True
         )
-    elif active is None and deployment.retiring:
+    elif active is None and (deployment.retiring or deployment.deleting):
         event = RetirementPostponed(tenant_id=tenant_id, project=project, deployment=name)
         deployments.save(tenant_id, project, deployment, deployment, [], event)
+
+
+def _is_leaving(deployment: Deployment) -> bool:
+    return deployment.deleting and deployment.active is None and deployment.waiting is None
 
 
 def _take_traffic_off(

@@ -1,11 +1,24 @@
 """What callers can do with deployments and rollouts."""
 
-from controlplane.errors import ConflictError, IdempotencyKeyReusedError, NotFoundError
+from datetime import datetime
+
+from controlplane.errors import (
+    IdempotencyKeyReusedError,
+    InUseError,
+    NotFoundError,
+    PreconditionFailedError,
+)
 from controlplane.identifiers import now
 from controlplane.requests import IdempotentRequest, digest
-from controlplane.serving.model import Rollout, RolloutRequested, RolloutTicket
+from controlplane.serving.model import (
+    Deployment,
+    DeploymentDeletionRequested,
+    Rollout,
+    RolloutRequested,
+    RolloutTicket,
+)
 from controlplane.serving.ports import DeploymentRepository
-from controlplane.serving.queue import enqueue
+from controlplane.serving.queue import enqueue, retire_all
 from controlplane.serving.records import superseded_rollout, waiting_rollout
 
 
@@ -26,21 +39,20 @@ def request_rollout(
     """
     moment = now()
     identity = request.key_digest if request else digest(tenant_id, name, moment.isoformat())
-    ticket = RolloutTicket(
-        rollout_id=f"r-{identity[:16]}",
-        model_version=model_version,
-        position=f"{moment:%Y-%m-%dT%H:%M:%SZ}~{moment.microsecond:06d}",
-        requested_by=requested_by,
-        requested_at=moment,
-    )
-    deployment, known = deployments.find(tenant_id, project, name, ticket.rollout_id)
+    rollout_id = f"r-{identity[:16]}"
+    deployment, known = deployments.find(tenant_id, project, name, rollout_id)
     if deployment is None:
         raise NotFoundError(f"there is no deployment {name}")
     if known is not None:
         return _repeated(known, model_version)
+    ticket = RolloutTicket(
+        rollout_id=rollout_id,
+        model_version=model_version,
+        position=_position(deployment, moment),
+        requested_by=requested_by,
+        requested_at=moment,
+    )
     queued, superseded = enqueue(deployment, ticket)
-    if superseded == ticket:
-        raise ConflictError("a newer rollout was accepted in this moment", remedy="Ask again.")
     event = RolloutRequested(
         tenant_id=tenant_id,
         project=project,
@@ -56,6 +68,45 @@ def request_rollout(
         changed.append(superseded_rollout(name, superseded, moment, queued))
     deployments.save(tenant_id, project, deployment, queued, changed, event)
     return rollout
+
+
+def delete_deployment(
+    tenant_id: str,
+    project: str,
+    name: str,
+    deleted_by: str,
+    if_match: int | None,
+    *,
+    deployments: DeploymentRepository,
+) -> Deployment:
+    """Stop serving and remove the deployment with all its revisions; its model's versions stay.
+
+    Deleting twice is harmless. Raises NotFoundError, PreconditionFailedError, and InUseError while a rollout runs
+    or waits.
+    """
+    deployment = deployments.get(tenant_id, project, name)
+    if if_match is not None and if_match != deployment.version:
+        raise PreconditionFailedError(f"deployment {name} has changed")
+    if deployment.deleting:
+        return deployment
+    if deployment.active or deployment.waiting:
+        raise InUseError(
+            f"a rollout of deployment {name} is not over",
+            remedy="Delete it when the rollout has ended.",
+        )
+    leaving = retire_all(deployment, now())
+    event = DeploymentDeletionRequested(
+        tenant_id=tenant_id, project=project, deployment=name, deleted_by=deleted_by
+    )
+    deployments.save(tenant_id, project, deployment, leaving, [], event)
+    return leaving
+
+
+def _position(deployment: Deployment, moment: datetime) -> str:
+    """After all that was accepted before, and before every upload that comes later, in the same second too."""
+    position = f"{moment:%Y-%m-%dT%H:%M:%SZ}!{moment.microsecond:06d}"
+    last = deployment.last_position
+    return position if position > last else f"{last}~"
 
 
 def _repeated(known: Rollout, model_version: int) -> Rollout:

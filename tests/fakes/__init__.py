@@ -1,0 +1,34 @@
+"""In-memory implementations of the ports. Tests use these, not mocks.
+
+Repositories that write to each other's items share one `MemoryTable`, as the real ones share the table.
+"""
+
+from tests.fakes.artifacts import MemoryArtifacts, MemoryUploadAuthority
+from tests.fakes.bus import MemoryBus, MemoryFailedRecords
+from tests.fakes.clock import Clock, clock_stopped
+from tests.fakes.cluster import MemoryCluster
+from tests.fakes.deployments import MemoryDeployments, MemoryVersionCatalog
+from tests.fakes.models import MemoryModels, MemoryProjectDirectory
+from tests.fakes.projects import MemoryProjects
+from tests.fakes.table import MemoryTable
+from tests.fakes.tenants import MemoryAccess, MemoryMemberships
+from tests.fakes.uploads import MemoryUploads
+
+__all__ = [
+    "Clock",
+    "MemoryAccess",
+    "MemoryArtifacts",
+    "MemoryBus",
+    "MemoryCluster",
+    "MemoryDeployments",
+    "MemoryFailedRecords",
+    "MemoryMemberships",
+    "MemoryModels",
+    "MemoryProjectDirectory",
+    "MemoryProjects",
+    "MemoryTable",
+    "MemoryUploadAuthority",
+    "MemoryUploads",
+    "MemoryVersionCatalog",
+    "clock_stopped",
+]

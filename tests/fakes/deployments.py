@@ -1,0 +1,96 @@
+"""Deployments and rollouts, and what serving sees of the registry."""
+
+from collections.abc import Sequence
+
+from controlplane.errors import NotFoundError
+from controlplane.requests import Page, PageRequest
+from controlplane.serving.model import Deployment, Rollout, ServedVersion, ServingEvent
+from tests.fakes.table import MemoryTable, page_of, require
+
+
+class MemoryDeployments:
+    """A DeploymentRepository: it marks the versions that a deployment holds, as the promise says."""
+
+    def __init__(self, table: MemoryTable) -> None:
+        self._table = table
+
+    def get(self, tenant_id: str, project: str, name: str) -> Deployment:
+        deployment, _ = self.find(tenant_id, project, name)
+        if deployment is None:
+            raise NotFoundError(f"there is no deployment {name}")
+        return deployment
+
+    def find(
+        self, tenant_id: str, project: str, name: str, rollout_id: str | None = None
+    ) -> tuple[Deployment | None, Rollout | None]:
+        place = (tenant_id, project, name)
+        rollout = self._table.rollouts.get((*place, rollout_id)) if rollout_id else None
+        return self._table.deployments.get(place), rollout
+
+    def list(self, tenant_id: str, project: str, page: PageRequest) -> Page[Deployment]:
+        place = (tenant_id, project)
+        own = {at[2]: found for at, found in self._table.deployments.items() if at[:2] == place}
+        return page_of(own, page)
+
+    def get_rollout(
+        self, tenant_id: str, project: str, deployment: str, rollout_id: str
+    ) -> Rollout:
+        _, rollout = self.find(tenant_id, project, deployment, rollout_id)
+        if rollout is None:
+            raise NotFoundError(f"there is no rollout {rollout_id}")
+        return rollout
+
+    def save(
+        self,
+        tenant_id: str,
+        project: str,
+        old: Deployment | None,
+        new: Deployment,
+        rollouts: Sequence[Rollout],
+        event: ServingEvent,
+    ) -> None:
+        self._table.begin_write()
+        place = (tenant_id, project, new.name)
+        held_before = old.held_versions if old else frozenset()
+        for number in new.held_versions - held_before:
+            if (tenant_id, project, new.model, number) not in self._table.versions:
+                raise NotFoundError(f"there is no version {number} of {new.model}")
+        stored = self._table.deployments.get(place)
+        require((stored and stored.version) == (old and old.version))
+        version = (old.version if old else 0) + 1
+        self._table.deployments[place] = new.with_changes(version=version)
+        for rollout in rollouts:
+            self._table.rollouts[*place, rollout.rollout_id] = rollout
+        for number in new.held_versions ^ held_before:
+            self._mark(tenant_id, project, new, number, held=number in new.held_versions)
+        self._table.events.append(event)
+
+    def _mark(
+        self, tenant_id: str, project: str, deployment: Deployment, number: int, *, held: bool
+    ) -> None:
+        place = (tenant_id, project, deployment.model, number)
+        version = self._table.versions[place]
+        others = set(version.served_by) - {deployment.name}
+        served_by = tuple(sorted(others | {deployment.name} if held else others))
+        self._table.versions[place] = version.model_copy(
+            update={"served_by": served_by, "version": version.version + 1}
+        )
+
+
+class MemoryVersionCatalog:
+    """A VersionCatalog."""
+
+    def __init__(self, table: MemoryTable) -> None:
+        self._table = table
+
+    def get_version(self, tenant_id: str, project: str, model: str, number: int) -> ServedVersion:
+        version = self._table.versions.get((tenant_id, project, model, number))
+        if version is None:
+            raise NotFoundError(f"there is no version {number} of model {model}")
+        return ServedVersion(
+            model=model,
+            number=number,
+            uri=version.uri,
+            format=version.format,
+            files={file.path: file.sha256 for file in version.files},
+        )
