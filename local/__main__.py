@@ -95,7 +95,9 @@ def down(context: typer.Context) -> None:
 def status(context: typer.Context) -> None:
     """Show what runs, where it answers and where its log is."""
     selection: Selection = context.obj
-    table = Table("name", "pid", "state", "url", "log")
+    table = Table()
+    for column in ("name", "pid", "state", "url", "log"):
+        table.add_column(column, overflow="fold")  # nothing is cut off: people copy it
     for service in stack.status(selection.settings()):
         colour = COLOURS[service.state]
         table.add_row(

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from controlplane.errors import NotFoundError
 from controlplane.requests import Page, PageRequest
-from controlplane.serving.model import Deployment, Rollout, ServedVersion, ServingEvent
+from controlplane.serving.model import (
+    Deployment,
+    DeploymentDeleted,
+    Rollout,
+    ServedVersion,
+    ServingEvent,
+)
 from tests.fakes.table import MemoryTable, page_of, require
 
 
@@ -63,6 +69,16 @@ class MemoryDeployments:
             self._table.rollouts[*place, rollout.rollout_id] = rollout
         for number in new.held_versions ^ held_before:
             self._mark(tenant_id, project, new, number, held=number in new.held_versions)
+        self._table.events.append(event)
+
+    def remove(
+        self, tenant_id: str, project: str, deployment: Deployment, event: DeploymentDeleted
+    ) -> None:
+        self._table.begin_write()
+        place = (tenant_id, project, deployment.name)
+        stored = self._table.deployments.get(place)
+        require(stored is not None and stored.version == deployment.version)
+        del self._table.deployments[place]
         self._table.events.append(event)
 
     def _mark(

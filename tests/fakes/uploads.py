@@ -97,8 +97,9 @@ class MemoryUploads:
 
     def record_rejected(self, tenant_id: str | None, rejected: RejectedUpload) -> None:
         self._table.begin_write()
-        place = (tenant_id or "PLATFORM", f"{rejected.rejected_at:%FT%R}", rejected.key)
-        self._table.rejected[*place, rejected.version_id] = rejected
+        arrived_at = f"{rejected.arrived_at:%FT%T}"
+        place = (tenant_id or "PLATFORM", arrived_at, rejected.key, rejected.version_id)
+        self._table.rejected[place] = rejected
 
     def list_rejected(self, tenant_id: str, page: PageRequest) -> Page[RejectedUpload]:
         own = {

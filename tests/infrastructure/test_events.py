@@ -85,7 +85,12 @@ def test_uploads_start_a_registration(
         ("Serving/VersionRegistered", ["ModelVersionRegistered"], None, "ModelRollout"),
         (
             "Serving/RolloutWanted",
-            ["RolloutRequested", "RolloutEnded", "RetirementPostponed"],
+            [
+                "RolloutRequested",
+                "RolloutEnded",
+                "RetirementPostponed",
+                "DeploymentDeletionRequested",
+            ],
             {"data": {"needs_execution": [True]}},
             "ModelRollout",
         ),

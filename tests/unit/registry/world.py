@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -82,7 +82,7 @@ class World:
         self.sent += 1
         moment = now() - timedelta(seconds=ago)
         version_id = self.artifacts.put(key, content, size=size, modified_at=moment)
-        return Arrival(key, version_id, f"{self.sent:06X}", self.next_execution())
+        return Arrival(key, version_id, f"{self.sent:06X}", moment, self.next_execution())
 
     def next_execution(self) -> str:
         self.executions += 1
@@ -90,9 +90,7 @@ class World:
 
     def again(self, arrival: Arrival) -> Arrival:
         """The same event, delivered again: another execution."""
-        return Arrival(
-            arrival.key, arrival.version_id, arrival.sequencer, self.next_execution()
-        )
+        return replace(arrival, execution=self.next_execution())
 
     def check(self, arrival: Arrival) -> CheckedUpload:
         return check_upload(

@@ -87,6 +87,7 @@ def serve(
         with correlated(correlation_id):
             answer = api.resolve(event, context)
         answer.setdefault("headers", {})[CORRELATION_HEADER] = correlation_id
+        answer["body"] = answer.get("body") or ""  # gateways differ in what they make of null
         return answer
 
     return lambda_handler
