@@ -111,6 +111,16 @@ def status(context: typer.Context) -> None:
 
 
 @application.command()
+def redrive(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(help="Take at most so many batches.")] = 100,
+) -> None:
+    """Publish the events of stream batches that could not be published before."""
+    selection: Selection = context.obj
+    console.print_json(data=stack.redrive(selection.settings(), limit))
+
+
+@application.command()
 def demo(context: typer.Context) -> None:
     """Start the stack and serve a model on it, step by step."""
     selection: Selection = context.obj

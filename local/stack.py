@@ -84,6 +84,22 @@ def status(settings: Settings) -> list[ServiceStatus]:
     return found
 
 
+def redrive(settings: Settings, limit: int) -> dict[str, int]:
+    """Publish what the stream's consumer had to give up on; `published` and `kept` batches. Raises StackError."""
+    if not settings.stack_file.is_file():
+        raise StackError(f"no stack runs in {settings.state}: start it with `make up`")
+    described = json.loads(settings.stack_file.read_text())
+    answer = (
+        EmbeddedCloud(settings.endpoint)
+        .client("lambda")
+        .invoke(FunctionName=described["redrive_function"], Payload=json.dumps({"limit": limit}))
+    )
+    content: dict[str, int] = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        raise StackError(f"the redrive failed: {content}")
+    return content
+
+
 def api_url(settings: Settings, api_id: str) -> str:
     """The HTTP API by its path, since `<id>.execute-api.localhost` does not resolve everywhere."""
     return f"{settings.endpoint}/_aws/execute-api/{api_id}/$default"
@@ -180,6 +196,7 @@ def _described(settings: Settings, outputs: dict[str, str], users: list[User]) -
         "state_machines": {
             name.removesuffix(suffix): arn for name, arn in outputs.items() if name.endswith(suffix)
         },
+        "redrive_function": outputs["RedriveFunctionName"],
         "kubeconfig": str(settings.kubeconfig),
         "ingress_url": settings.ingress_url,
         "pipelines_url": None,  # there is no pipelines API in the embedded mode yet

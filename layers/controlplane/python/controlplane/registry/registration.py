@@ -103,7 +103,7 @@ def check_upload(
     upload_id, known = find_attempt(key.tenant_id, key, source, uploads)
     known = known.seen_at(now()) if known else None
     if not may_start(known, source, arrival.execution):
-        return CheckedUpload(known.state if known else None)
+        return _nothing_to_do(known)
     attempt = _attempt(upload_id, known, key, source, arrival.execution)
     try:
         contents = inspect_contents(key, source, allowance, artifacts)
@@ -207,6 +207,13 @@ def _attempt(
         source=source,
         execution=execution,
     )
+
+
+def _nothing_to_do(known: Upload | None) -> CheckedUpload:
+    """The upload's own state, but not `Copying`: another execution has that in hand."""
+    if known is None or known.state is UploadState.COPYING:
+        return CheckedUpload(None)
+    return CheckedUpload(known.state)
 
 
 def _allot(

@@ -1,0 +1,80 @@
+"""ETag and If-Match: a change of something that has changed meanwhile is refused."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.functions.api_calls import Api
+from tests.functions.scenario import Scenario
+
+Prepare = Callable[[Scenario], str]
+
+
+def a_project(acme: Scenario) -> str:
+    acme.call("POST", "/projects", {"name": "other"})
+    return "/projects/other"
+
+
+def a_version(acme: Scenario) -> str:
+    acme.upload_version()
+    return "/projects/vision/models/digits/versions/1"
+
+
+def an_upload(acme: Scenario) -> str:
+    upload = acme.open_upload()["upload"]["upload"]
+    return f"/projects/vision/models/digits/uploads/{upload}"
+
+
+changeable = pytest.mark.parametrize("prepare", [a_project, a_version, an_upload])
+
+
+@changeable
+@pytest.mark.parametrize("tag", ['"99"', '"-1"', "garbage", '"abc"', "1", '""', '"1" or so'])
+def test_tag_of_another_state_refuses_the_change(
+    call: Api, acme: Scenario, prepare: Prepare, tag: str
+) -> None:
+    path = prepare(acme)
+    before = call("GET", path)
+
+    refused = call("DELETE", path, headers={"If-Match": tag})
+
+    assert (refused.status, refused.code) == (412, "precondition_failed")
+    assert call("GET", path).json == before.json
+
+
+@changeable
+@pytest.mark.parametrize("how", ["exact", "star", "absent", "weakened"])
+def test_tag_of_the_present_state_lets_the_change_pass(
+    call: Api, acme: Scenario, prepare: Prepare, how: str
+) -> None:
+    """A proxy that compresses weakens tags on the way; ours mean the item's version either way."""
+    path = prepare(acme)
+    tag = call("GET", path).etag
+    headers = {"exact": {"If-Match": tag}, "star": {"If-Match": "*"}, "absent": {}}
+    headers["weakened"] = {"If-Match": f"W/{tag}"}
+
+    assert call("DELETE", path, headers=headers[how]).status in (200, 204)
+
+
+def test_tag_changes_with_the_resource(call: Api, acme: Scenario) -> None:
+    before = call("GET", "/projects/vision").etag
+
+    acme.upload_version()
+
+    after = call("GET", "/projects/vision").etag
+    assert before != after
+    stale = call("DELETE", "/projects/vision", headers={"If-Match": before})
+    assert stale.code == "precondition_failed"
+
+
+def test_cancelled_upload_has_another_tag(call: Api, acme: Scenario) -> None:
+    path = an_upload(acme)
+    before = call("GET", path).etag
+
+    call("DELETE", path)
+
+    assert call("GET", path).etag != before
+
+
+def test_precondition_on_what_is_not_there_is_not_found(call: Api, acme: Scenario) -> None:
+    assert call("DELETE", "/projects/other", headers={"If-Match": '"1"'}).status == 404

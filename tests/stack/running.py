@@ -1,0 +1,139 @@
+"""An embedded stack of its own for the tests, and what they reach it by."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import kubernetes
+
+from local import stack
+from local.deploy.clients import EmbeddedCloud
+from local.processes import Processes
+from local.settings import PROJECT, Settings, load
+from tests.stack.caller import Caller, Json
+from tests.stack.events import EventLog
+from tests.stack.executions import Executions
+
+
+class RunningStack:
+    """One stack in a state folder; every port is free to begin with and the same after a restart."""
+
+    def __init__(self, state: Path, kubeconfig: Path | None = None) -> None:
+        self.settings: Settings = load(state, "auto", kubeconfig, environment={})
+        self.processes = Processes(self.settings.state, PROJECT)
+        self.cloud = EmbeddedCloud(self.settings.endpoint)
+        self.described: Json = {}
+        self._clients: dict[str, Any] = {}
+        self._tokens: dict[tuple[str | None, str], str] = {}
+
+    def up(self) -> list[str]:
+        """Bring it up, or up to date; the titles of what was done."""
+        steps: list[str] = []
+        self.described = stack.up(self.settings, lambda step: steps.append(step.title))
+        self._tokens.clear()
+        return steps
+
+    def down(self) -> None:
+        stack.down(self.settings, lambda _: None)
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client with the embedded cloud's own credentials."""
+        if service not in self._clients:
+            self._clients[service] = self.cloud.client(service)
+        return self._clients[service]
+
+    def executions(self, name: str) -> Executions:
+        """The executions of the state machine of that name."""
+        return Executions(self.aws("stepfunctions"), self.described["state_machines"][name])
+
+    @cached_property
+    def events(self) -> EventLog:
+        """The events of Headrace since this was asked for first."""
+        pattern = {"source": [{"prefix": "headrace."}]}
+        bus = self.described["event_bus_name"]
+        return EventLog(self.aws("events"), self.aws("sqs"), bus, pattern, "test-headrace")
+
+    @cached_property
+    def s3_events(self) -> EventLog:
+        """S3's own events since this was asked for first."""
+        pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
+        return EventLog(self.aws("events"), self.aws("sqs"), "default", pattern, "test-s3")
+
+    def user(self, tenant: str | None, role: str) -> Json:
+        return next(
+            user
+            for user in self.described["users"]
+            if (user["tenant"], user["role"]) == (tenant, role)
+        )
+
+    def caller(self, tenant: str = "acme", role: str = "developer") -> Caller:
+        """A signed-in user."""
+        if (tenant, role) not in self._tokens:
+            self._tokens[tenant, role] = self._sign_in(self.user(tenant, role))
+        return Caller(self.described["api_url"], self._tokens[tenant, role])
+
+    def stranger(self, token: str | None = None) -> Caller:
+        return Caller(self.described["api_url"], token)
+
+    @cached_property
+    def kubernetes(self) -> Any:
+        """The cluster's client, as the kubeconfig makes it."""
+        return kubernetes.config.new_client_from_config(str(self.settings.kubeconfig))
+
+    def find_object(self, path: str) -> Json | None:
+        """An object of the cluster by its path below the server, or None."""
+        try:
+            answer: Json = self.kubernetes.call_api(
+                *self.kubernetes.param_serialize(
+                    "GET", path, auth_settings=["BearerToken"], header_params={}
+                ),
+                _request_timeout=10,
+            ).urllib3_response.json()
+        except kubernetes.client.ApiException as refused:
+            if refused.status != 404:
+                raise
+            return None
+        return answer
+
+    def inference_service(self, name: str, tenant: str = "acme") -> Json | None:
+        base = "/apis/serving.kserve.io/v1beta1/namespaces"
+        return self.find_object(f"{base}/tenant-{tenant}/inferenceservices/{name}")
+
+    def route(self, name: str, tenant: str = "acme") -> Json | None:
+        base = "/apis/gateway.networking.k8s.io/v1/namespaces"
+        return self.find_object(f"{base}/tenant-{tenant}/httproutes/{name}")
+
+    @contextmanager
+    def held_still(self, name: str) -> Iterator[None]:
+        """Stop one process in its tracks, as a machine that hangs does, and let it go on after."""
+        record = self.processes.running(name)
+        assert record is not None, f"{name} does not run"
+        os.kill(record.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(record.pid, signal.SIGCONT)
+
+    def kill(self, name: str) -> None:
+        """End one process without a chance to tidy up."""
+        record = self.processes.running(name)
+        assert record is not None, f"{name} does not run"
+        os.kill(record.pid, signal.SIGKILL)
+
+    @staticmethod
+    def name(prefix: str) -> str:
+        """A name that no other test uses."""
+        return f"{prefix}-{token_hex(3)}"
+
+    def _sign_in(self, user: Json) -> str:
+        answer = self.aws("cognito-idp").initiate_auth(
+            ClientId=self.described["client_id"],
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": user["username"], "PASSWORD": user["password"]},
+        )
+        return str(answer["AuthenticationResult"]["AccessToken"])
