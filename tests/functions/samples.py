@@ -22,15 +22,17 @@ def schema(event_type: str) -> Json:
     return document
 
 
-def object_created(key: str, version_id: str | None, sequencer: str) -> Json:
-    """S3's event for an object; the sequencer tells the order of arrivals."""
+def object_created(key: str, version_id: str | None, number: int) -> Json:
+    """S3's event for an object; arrivals come one a minute, in the order of their numbers."""
     event = sample("s3_object_created")
+    sequencer = f"{number:018X}"
+    event["time"] = f"2026-03-02T09:{number:02}:07Z"
     stored = event["detail"]["object"]
     stored |= {"key": key, "sequencer": sequencer}
     del stored["version-id"]
     if version_id is not None:
         stored["version-id"] = version_id
-    event["id"] = f"arrival-{sequencer}"
+    event["id"] = f"arrival-{number}"
     return event
 
 

@@ -95,7 +95,7 @@ class Scenario:
     def arrival(self, key: str, version_id: str | None = None, execution: str = "") -> Json:
         """The input of the registration's first task for an object that has just arrived."""
         self.arrivals += 1
-        event = object_created(key, version_id, f"{self.arrivals:018X}")
+        event = object_created(key, version_id, self.arrivals)
         return {"event": event, "execution": execution or f"registration-{self.arrivals}"}
 
     def register(self, arrival: Json) -> Json:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.functions.api_calls import Api
 from tests.functions.cloud import Cloud
+from tests.functions.scenario import Scenario
 
 NAMES = [f"p{n:02}" for n in range(23)]
 
@@ -80,21 +81,10 @@ def test_deleted_items_within_a_page_lose_no_others(call: Api, cloud: Cloud) -> 
     ]
 
 
-def test_newest_first_lists_page_backwards(call: Api, cloud: Cloud) -> None:
-    keys = [f"models/acme/x/y/{n:02}" for n in range(7)]
-    cloud.put_many(
-        [
-            {
-                "pk": "TENANT#acme",
-                "sk": f"REJECTED#2026-03-02T09:{n:02}#0",
-                "key": key,
-                "version_id": "v",
-                "rejected_at": f"2026-03-02T09:{n:02}:00Z",
-                "reason": {"code": "BadKey", "message": "why"},
-            }
-            for n, key in enumerate(keys)
-        ]
-    )
+def test_newest_first_lists_page_backwards(call: Api, acme: Scenario) -> None:
+    keys = [f"models/acme/nowhere/y{n}/model.joblib" for n in range(7)]
+    for key in keys:
+        acme.register(acme.arrival(key))
 
     found = pages(call, "/rejected-uploads", 3)
 

@@ -108,3 +108,43 @@ def test_repeated_rollout_request_is_one_rollout(call: Api, acme: Scenario) -> N
     assert (second.status, second.json) == (202, first.json)
     assert re.fullmatch("r-[0-9a-f]{16}", first.json["rollout"])
     assert (other.status, other.code) == (422, "idempotency_key_reused")
+
+
+def test_deployment_deleted_serves_no_more_and_its_versions_stay(
+    call: Api, cloud: Cloud, acme: Scenario
+) -> None:
+    acme.upload_version()
+    acme.serve(1)
+
+    leaving = call("DELETE", DEPLOYMENT)
+    again = call("DELETE", DEPLOYMENT)
+
+    assert (leaving.status, leaving.json["status"]) == (202, "Deleting")
+    assert (again.status, again.json["status"]) == (202, "Deleting")
+    assert call("GET", DEPLOYMENT).json["stable"] is None
+    assert call("GET", "/projects/vision/models/digits/versions/1").status == 200
+    event = cloud.item(acme.partition, "DEPLOYMENT#digits")["event"]
+    assert event["detail_type"] == "DeploymentDeletionRequested"
+    assert acme.open_rollout(on_the_bus(event), "removal")["action"] == "Retire"
+
+
+def test_deployment_with_a_running_rollout_is_not_deleted(call: Api, acme: Scenario) -> None:
+    acme.upload_version()
+    acme.open_rollout(acme.registered_event(1), "e1")
+
+    refused = call("DELETE", DEPLOYMENT)
+
+    assert (refused.status, refused.code) == (409, "in_use")
+    assert refused.json["remedy"]
+
+
+def test_deployment_taken_up_again_by_a_rollout_is_not_leaving(call: Api, acme: Scenario) -> None:
+    acme.upload_version()
+    acme.serve(1)
+    call("DELETE", DEPLOYMENT)
+
+    assert call("POST", ROLLOUTS, {"version": 1}).status == 202
+    acme.upload_version(content=b"two")
+    acme.serve(2)
+
+    assert call("GET", DEPLOYMENT).json["status"] == "Ready"

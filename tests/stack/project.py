@@ -12,6 +12,7 @@ import requests
 from botocore.config import Config
 
 from tests.stack.caller import Answer, Caller, Json
+from tests.stack.cluster import ROUTES, SERVICES
 from tests.stack.running import RunningStack
 from tests.stack.waiting import eventually
 
@@ -63,6 +64,10 @@ class Project:
     @property
     def caller(self) -> Caller:
         return self.stack.caller(self.tenant)
+
+    @property
+    def namespace(self) -> str:
+        return f"tenant-{self.tenant}"
 
     def path(self, tail: str = "") -> str:
         return f"/projects/{self.name}{tail}"
@@ -184,7 +189,12 @@ class Project:
 
     def revision(self, deployment: str, version: int) -> Json | None:
         """The revision's InferenceService."""
-        return self.stack.inference_service(self.revision_name(deployment, version), self.tenant)
+        name = self.revision_name(deployment, version)
+        return self.stack.cluster.find(SERVICES, self.namespace, name)
+
+    def route(self, deployment: str) -> Json | None:
+        """The deployment's HTTPRoute."""
+        return self.stack.cluster.find(ROUTES, self.namespace, f"{self.name}--{deployment}")
 
     def wait_until_gone(self, deployment: str, version: int) -> None:
         eventually(

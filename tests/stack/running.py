@@ -9,13 +9,12 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import kubernetes
-
 from local import stack
 from local.deploy.clients import EmbeddedCloud
 from local.processes import Processes
 from local.settings import PROJECT, Settings, load
 from tests.stack.caller import Caller, Json
+from tests.stack.cluster import ClusterClient
 from tests.stack.events import EventLog
 from tests.stack.executions import Executions
 
@@ -80,33 +79,9 @@ class RunningStack:
     def stranger(self, token: str | None = None) -> Caller:
         return Caller(self.described["api_url"], token)
 
-    @cached_property
-    def kubernetes(self) -> Any:
-        """The cluster's client, as the kubeconfig makes it."""
-        return kubernetes.config.new_client_from_config(str(self.settings.kubeconfig))
-
-    def find_object(self, path: str) -> Json | None:
-        """An object of the cluster by its path below the server, or None."""
-        try:
-            answer: Json = self.kubernetes.call_api(
-                *self.kubernetes.param_serialize(
-                    "GET", path, auth_settings=["BearerToken"], header_params={}
-                ),
-                _request_timeout=10,
-            ).urllib3_response.json()
-        except kubernetes.client.ApiException as refused:
-            if refused.status != 404:
-                raise
-            return None
-        return answer
-
-    def inference_service(self, name: str, tenant: str = "acme") -> Json | None:
-        base = "/apis/serving.kserve.io/v1beta1/namespaces"
-        return self.find_object(f"{base}/tenant-{tenant}/inferenceservices/{name}")
-
-    def route(self, name: str, tenant: str = "acme") -> Json | None:
-        base = "/apis/gateway.networking.k8s.io/v1/namespaces"
-        return self.find_object(f"{base}/tenant-{tenant}/httproutes/{name}")
+    @property
+    def cluster(self) -> ClusterClient:
+        return ClusterClient(self.settings.kubeconfig)
 
     @contextmanager
     def held_still(self, name: str) -> Iterator[None]:

@@ -60,12 +60,10 @@ def _assert_told(stack: RunningStack, project: Project) -> None:
     """The bus carried each fact once, in its schema, and each chain under one correlation."""
     events = eventually(
         lambda: (
-            found
-            if any(e["detail-type"] == "RevisionRetired" for e in found)
+            (found if any(e["detail-type"] == "RevisionRetired" for e in found) else None)
+            if (found := stack.events.of_project(project.name))
             else None
-        )
-        if (found := stack.events.of_project(project.name))
-        else None,
+        ),
         "the revision's retirement to be announced",
     )
     for event in events:

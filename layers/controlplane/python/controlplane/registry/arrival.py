@@ -72,18 +72,21 @@ def find_attempt(
 ) -> tuple[str, Upload | None]:
     """The upload that this source object belongs to: its identifier, and its item if there is one.
 
-    A plain file is an upload of its own. A manifest is its folder's; a later manifest in a folder whose
-    upload is over and well is a further upload.
+    A plain file is an upload of its own. A manifest is its folder's; a later manifest in a folder takes up an upload
+    that came to nothing, and is a further upload otherwise. A source object never changes from one to the other.
     """
     derived = digest(source.key, source.version_id)[:16]
     if key.upload is None:
         upload_id = f"f-{derived}"
         return upload_id, uploads.find(tenant_id, key.project, key.model, upload_id)
     known = uploads.find(tenant_id, key.project, key.model, key.upload)
-    if known is None or known.origin is UploadOrigin.API or _continues(known, source):
+    if known is None or known.origin is UploadOrigin.API or _is_of(known, source):
         return key.upload, known
-    upload_id = f"m-{derived}"
-    return upload_id, uploads.find(tenant_id, key.project, key.model, upload_id)
+    further_id = f"m-{derived}"
+    further = uploads.find(tenant_id, key.project, key.model, further_id)
+    if further is None and _may_reopen(known, source):
+        return key.upload, known
+    return further_id, further
 
 
 def may_start(known: Upload | None, source: SourceObject, execution: str) -> bool:
@@ -95,7 +98,7 @@ def may_start(known: Upload | None, source: SourceObject, execution: str) -> boo
     if known.source.version_id == source.version_id:
         own = known.state is UploadState.COPYING and known.execution == execution
         return own or known.state is UploadState.FAILED
-    return known.state in _FAULTY and source.position > known.source.position
+    return _may_reopen(known, source)
 
 
 def inspect_contents(
@@ -111,10 +114,14 @@ def inspect_contents(
     return contents
 
 
-def _continues(known: Upload, source: SourceObject) -> bool:
-    if known.source is None or known.source.version_id == source.version_id:
-        return True
-    return known.state in _FAULTY and source.position > known.source.position
+def _is_of(known: Upload, source: SourceObject) -> bool:
+    return known.source is None or known.source.version_id == source.version_id
+
+
+def _may_reopen(known: Upload, source: SourceObject) -> bool:
+    """Whether a further manifest takes up an upload that came to nothing: a later one does."""
+    older = known.source
+    return known.state in _FAULTY and older is not None and source.position > older.position
 
 
 def _plain_file(file: str, source: SourceObject) -> Contents:

@@ -35,7 +35,7 @@ def _safe_path(path: str) -> str:
 
 def _known_format(name: str) -> str:
     if name not in FORMATS:
-        raise ValueError(f"unknown model format {name!r}; known are {', '.join(sorted(FORMATS))}")
+        raise ValueError(f"unknown model format; known are {', '.join(sorted(FORMATS))}")
     return name
 
 

@@ -12,9 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Settings(BaseModel):
-    """Base of all groups: a field `table_name` is read from TABLE_NAME."""
+    """Base of all groups: a field `table_name` is read from TABLE_NAME.
 
-    model_config = ConfigDict(alias_generator=str.upper, frozen=True, extra="ignore")
+    A fault names the variable and not what was read: the environment holds the function's credentials.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=str.upper, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
 
 class TableSettings(Settings):

@@ -1,0 +1,48 @@
+"""The schemas of upstream's CustomResourceDefinitions, where they are at hand: `../shared/crds` beside the project."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+DEFINITIONS = Path(__file__).parents[2] / "shared" / "crds"
+INFERENCE_SERVICES = "kserve/serving.kserve.io_inferenceservices.yaml"
+HTTP_ROUTES = "gateway-api/gateway.networking.k8s.io_httproutes.yaml"
+
+
+@cache
+def find_schema(definition: str, version: str) -> dict[str, Any] | None:
+    """The schema of one version of a kind, with unknown fields refused; None where the definition is missing."""
+    file = DEFINITIONS / definition
+    if not file.exists():
+        return None
+    # libyaml's loader where there is one: these files have megabytes.
+    document = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    wanted = next(each for each in document["spec"]["versions"] if each["name"] == version)
+    schema: dict[str, Any] = _strict(wanted["schema"]["openAPIV3Schema"])
+    # The API server itself checks these, so definitions leave them open.
+    schema["properties"]["metadata"] = {"type": "object"}
+    return schema
+
+
+def require_schema(definition: str, version: str) -> dict[str, Any]:
+    """The schema; skips the test where the definition is missing."""
+    schema = find_schema(definition, version)
+    if schema is None:
+        pytest.skip(f"upstream's definitions are not beside the project: no {definition}")
+    return schema
+
+
+def _strict(schema: Any) -> Any:
+    """The schema with unknown fields refused, which an API server would drop in silence."""
+    if isinstance(schema, list):
+        return [_strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {name: _strict(value) for name, value in schema.items()}
+    named = isinstance(schema.get("properties"), dict) and schema.get("type") == "object"
+    if named and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        strict["additionalProperties"] = False
+    return strict

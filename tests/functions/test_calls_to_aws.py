@@ -1,0 +1,239 @@
+"""What the API's functions say to AWS: keys of the caller's tenant alone, and never more calls than budgeted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.functions.api_calls import Api, operations
+from tests.functions.cloud import Cloud
+from tests.functions.conftest import Wire
+from tests.functions.scenario import FILES, Scenario, manifest_of
+from tests.functions.wire import Call
+
+READS = frozenset({"GetItem", "BatchGetItem"})
+WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
+GET, BATCH, QUERY = "GetItem", "BatchGetItem", "Query"
+PUT, TRANSACT, ASSUME = "PutItem", "TransactWriteItems", "sts:AssumeRole"
+
+MODELS = "/projects/{project}/models"
+MODEL = f"{MODELS}/{{model}}"
+DEPLOYMENTS = "/projects/{project}/deployments"
+DEPLOYMENT = f"{DEPLOYMENTS}/{{deployment}}"
+# The calls of every operation in a warm container, in their order: read 1, change 1 write and at most 1 read,
+# list 1 query a page. Credentials are what the call to STS makes.
+BUDGET: dict[str, list[str]] = {
+    "GET /docs": [],
+    "GET /docs/swagger-ui.css": [],
+    "GET /docs/swagger-ui.js": [],
+    "GET /healthz": [],
+    "GET /me": [],
+    "GET /openapi.json": [],
+    "GET /projects": [QUERY],
+    "POST /projects": [PUT],
+    "GET /projects/{project}": [GET],
+    "DELETE /projects/{project}": [GET, PUT],
+    f"GET {DEPLOYMENTS}": [QUERY],
+    f"GET {DEPLOYMENT}": [GET],
+    f"DELETE {DEPLOYMENT}": [GET, TRANSACT],
+    f"POST {DEPLOYMENT}/rollouts": [BATCH, TRANSACT],
+    f"GET {DEPLOYMENT}/rollouts/{{rollout}}": [GET],
+    f"GET {MODELS}": [QUERY],
+    f"GET {MODEL}": [GET],
+    f"POST {MODEL}/credentials": [BATCH, ASSUME],
+    f"GET {MODEL}/uploads": [QUERY],
+    f"POST {MODEL}/uploads": [BATCH, PUT],
+    f"GET {MODEL}/uploads/{{upload}}": [GET],
+    f"DELETE {MODEL}/uploads/{{upload}}": [GET, PUT],
+    f"GET {MODEL}/versions": [QUERY],
+    f"GET {MODEL}/versions/{{version}}": [GET],
+    f"DELETE {MODEL}/versions/{{version}}": [GET, TRANSACT],
+    "GET /rejected-uploads": [QUERY],
+}
+BODIES: dict[str, Any] = {
+    "POST /projects": {"name": "another"},
+    f"POST {MODEL}/uploads": manifest_of(FILES),
+    f"POST {DEPLOYMENT}/rollouts": {"version": 2},
+}
+# A creation that may be repeated stores what it remembers in the same one write.
+IDEMPOTENT = {"POST /projects": [TRANSACT], f"POST {MODEL}/uploads": [BATCH, TRANSACT]}
+HUNDREDS = 300
+
+
+def keys_of(made: Call) -> Iterator[tuple[str, str]]:
+    """Every partition and sort key in a request. A query's sort key is its prefix."""
+    body = made.body
+    match made.action:
+        case "GetItem":
+            yield _pair(body["Key"])
+        case "PutItem":
+            yield _pair(body["Item"])
+        case "BatchGetItem":
+            for table in body["RequestItems"].values():
+                yield from map(_pair, table["Keys"])
+        case "TransactWriteItems":
+            for entry in body["TransactItems"]:
+                [part] = entry.values()
+                yield _pair(part.get("Key") or part["Item"])
+        case "Query":
+            assert body["KeyConditionExpression"] == "pk = :pk AND begins_with(sk, :prefix)"
+            values = body["ExpressionAttributeValues"]
+            yield values[":pk"]["S"], values[":prefix"]["S"]
+            if start := body.get("ExclusiveStartKey"):
+                yield _pair(start)
+        case other:
+            pytest.fail(f"{other} is no call that the API's functions make")
+
+
+def _pair(key: dict[str, Any]) -> tuple[str, str]:
+    return key["pk"]["S"], key["sk"]["S"]
+
+
+def is_allowed(pk: str, sk: str, tenant: str, subject: str) -> bool:
+    """The caller's tenant, or the one key of the platform that authentication reads."""
+    own = f"TENANT#{tenant}"
+    return pk == own or pk.startswith(f"{own}#") or (pk, sk) == ("PLATFORM", f"PRINCIPAL#{subject}")
+
+
+class Populated:
+    """acme with one of everything, seen through the wire; `fill` adds as many more of each as wanted."""
+
+    def __init__(self, call: Api, cloud: Cloud, acme: Scenario) -> None:
+        self.call, self.cloud, self.acme = call, cloud, acme
+        self.names = {"project": "vision", "model": "digits", "deployment": "digits"}
+        for number in (1, 2, 3):
+            acme.upload_version(content=f"{number}".encode())
+        self.names["rollout"] = acme.serve(1)["rollout_id"]
+        self.names["upload"] = acme.open_upload()["upload"]["upload"]
+        self.names["version"] = "3"
+        acme.register(acme.arrival("models/acme/nowhere/digits/model.joblib"))
+
+    def fill(self, count: int) -> None:
+        """Copies of the present items under other names, in every partition and under every prefix."""
+        copies = []
+        for item in self.cloud.items():
+            kind, _, name = item["sk"].partition("#")
+            if item["pk"].startswith("TENANT#acme") and name and kind != "IDEMPOTENCY":
+                changed = {k: v for k, v in item.items() if k != "event"}
+                copies += [changed | {"sk": f"{item['sk']}{n:04}"} for n in range(count)]
+        self.cloud.put_many(copies)
+
+    def request(self, name: str, **options: Any) -> int:
+        method, _, path = name.partition(" ")
+        return self.call(method, path.format(**self.names), BODIES.get(name), **options).status
+
+
+@pytest.fixture
+def populated(call: Api, cloud: Cloud, acme: Scenario) -> Populated:
+    return Populated(call, cloud, acme)
+
+
+def in_order(names: list[str]) -> list[str]:
+    """Reading first; what deletes comes last, so that everything is there for the others."""
+    order = {"GET": 0, "DELETE": 1, "POST": 2}
+    return sorted(names, key=lambda name: order[name.partition(" ")[0]])
+
+
+def test_budgets_are_the_designs_and_name_every_operation() -> None:
+    assert set(BUDGET) == {operation.name for operation in operations()}
+    for name, calls in [*BUDGET.items(), *IDEMPOTENT.items()]:
+        reads = [made for made in calls if made in READS]
+        writes = [made for made in calls if made in WRITES or made == ASSUME]
+        assert len(reads) + len(writes) + calls.count(QUERY) == len(calls), name
+        if name.startswith("GET"):
+            assert len(calls) <= 1, name
+        else:
+            assert len(writes) == 1, name
+            assert len(reads) <= 1, name
+
+
+@pytest.mark.parametrize("more", [10, HUNDREDS])
+def test_every_operation_keeps_its_budget_however_much_there_is(
+    populated: Populated, wire: Wire, more: int
+) -> None:
+    populated.fill(more)
+    populated.call("GET", "/me")  # from here on the container is warm
+    assert "items" in populated.call("GET", "/projects?limit=1").body  # and has read its secrets
+    for name in in_order(list(BUDGET)):
+        with wire.recording() as made:
+            status = populated.request(name)
+        assert status < 300 or (status, name) == (409, "DELETE /projects/{project}"), name
+        expected = BUDGET[name][:1] if status == 409 else BUDGET[name]
+        assert [c.name for c in made if c.service != "secretsmanager"] == expected, name
+
+
+def test_deleting_an_empty_project_reads_and_writes_once(
+    call: Api, acme: Scenario, wire: Wire
+) -> None:
+    call("GET", "/me")
+    with wire.recording() as made:
+        assert call("DELETE", "/projects/vision").status == 204
+    assert [c.name for c in made] == BUDGET["DELETE /projects/{project}"]
+
+
+@pytest.mark.parametrize("name", IDEMPOTENT)
+def test_creation_that_may_be_repeated_is_one_write(
+    populated: Populated, wire: Wire, name: str
+) -> None:
+    populated.call("GET", "/me")
+    with wire.recording() as made:
+        assert populated.request(name, headers={"Idempotency-Key": "k"}) == 201
+    assert [c.name for c in made] == IDEMPOTENT[name]
+
+
+def test_each_page_of_a_long_list_is_one_query(populated: Populated, wire: Wire) -> None:
+    populated.fill(HUNDREDS)
+    populated.call("GET", "/projects?limit=1")
+    cursor, pages = "", 0
+    while pages == 0 or cursor:
+        with wire.recording() as made:
+            page = populated.call("GET", f"/projects?limit=100{cursor}").json
+        assert [c.name for c in made] == [QUERY]
+        cursor, pages = f"&cursor={page['next']}" if page["next"] else "", pages + 1
+    assert pages == 4
+
+
+def test_cold_container_asks_once_who_may_call(call: Api, acme: Scenario, wire: Wire) -> None:
+    with wire.recording() as made:
+        for _ in range(3):
+            call("GET", "/projects/vision")
+    assert [c.name for c in made] == [BATCH, GET, GET, GET]
+
+
+def test_every_key_is_of_the_callers_tenant(
+    populated: Populated, wire: Wire
+) -> None:
+    """As acme on its own objects, and as globex on acme's: what is asked for is under the caller's tenant."""
+    keys = 0
+    for tenant in ("acme", "globex"):
+        for name in in_order(list(BUDGET)):
+            with wire.recording() as made:
+                populated.call(
+                    *_target(populated, name), BODIES.get(name), tenant=tenant, subject="u"
+                )
+                populated.call(
+                    *_target(populated, name),
+                    BODIES.get(name),
+                    tenant=tenant,
+                    subject="u",
+                    headers={"X-Tenant-Id": "acme", "Idempotency-Key": "k"},
+                )
+            for said in made:
+                if said.service == "dynamodb":
+                    for pk, sk in keys_of(said):
+                        assert is_allowed(pk, sk, tenant, "u"), (name, pk, sk)
+                        keys += 1
+    assert keys > 100
+
+
+def test_guard_knows_a_foreign_key() -> None:
+    assert is_allowed("TENANT#acme", "PROJECT#x", "acme", "u")
+    assert is_allowed("TENANT#acme#PROJECT#x", "MODEL#m", "acme", "u")
+    assert not is_allowed("TENANT#acme2", "PROJECT#x", "acme", "u")
+    assert not is_allowed("PLATFORM", "PRINCIPAL#other", "acme", "u")
+    assert not is_allowed("PLATFORM#USER#u", "MEMBERSHIP", "acme", "u")
+
+
+def _target(populated: Populated, name: str) -> tuple[str, str]:
+    method, _, path = name.partition(" ")
+    return method, path.format(**populated.names)

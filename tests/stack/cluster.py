@@ -1,0 +1,45 @@
+"""A cluster's API by its kubeconfig, as `kubectl get --raw` reaches it."""
+
+import json
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import kubernetes
+
+from tests.stack.caller import Json
+
+SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/{namespace}/inferenceservices"
+ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes"
+
+
+class ClusterClient:
+    def __init__(self, kubeconfig: Path) -> None:
+        self._client: Any = kubernetes.config.new_client_from_config(str(kubeconfig))
+
+    def find(self, collection: str, namespace: str, name: str) -> Json | None:
+        """An object of a collection such as SERVICES, or None."""
+        return self._call("GET", f"{collection.format(namespace=namespace)}/{name}")
+
+    def create(self, collection: str, namespace: str, manifest: Json) -> Json:
+        """Create the object, and write its status if it has one."""
+        path = collection.format(namespace=namespace)
+        created = self._call("POST", path, manifest)
+        assert created is not None
+        if "status" in manifest:
+            part = f"{path}/{manifest['metadata']['name']}/status"
+            self._call("PUT", part, created | {"status": manifest["status"]})
+        return created
+
+    def _call(self, method: str, path: str, body: Json | None = None) -> Json | None:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        request = self._client.param_serialize(
+            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        response = self._client.call_api(*request, _request_timeout=10)
+        response.read()
+        if response.status == HTTPStatus.NOT_FOUND and method == "GET":
+            return None
+        assert response.status < HTTPStatus.BAD_REQUEST, response.data
+        found: Json = json.loads(response.data)
+        return found
