@@ -18,8 +18,7 @@ def find_schema(definition: str, version: str) -> dict[str, Any] | None:
     file = DEFINITIONS / definition
     if not file.exists():
         return None
-    # libyaml's loader where there is one: these files have megabytes.
-    document = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    document = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)  # megabytes: libyaml's loader
     wanted = next(each for each in document["spec"]["versions"] if each["name"] == version)
     schema: dict[str, Any] = _strict(wanted["schema"]["openAPIV3Schema"])
     # The API server itself checks these, so definitions leave them open.
@@ -42,7 +41,6 @@ def _strict(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     strict = {name: _strict(value) for name, value in schema.items()}
-    named = isinstance(schema.get("properties"), dict) and schema.get("type") == "object"
-    if named and not schema.get("x-kubernetes-preserve-unknown-fields"):
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
         strict["additionalProperties"] = False
     return strict

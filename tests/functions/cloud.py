@@ -92,9 +92,7 @@ class Cloud:
 
     def put_many(self, items: list[Json]) -> None:
         for start in range(0, len(items), 25):
-            requests = [
-                {"PutRequest": {"Item": _wire(item)}} for item in items[start : start + 25]
-            ]
+            requests = [{"PutRequest": {"Item": _wire(item)}} for item in items[start : start + 25]]
             self.clients.dynamodb.batch_write_item(RequestItems={self.table: requests})
 
     def item(self, pk: str, sk: str) -> Json:
@@ -132,9 +130,9 @@ class Cloud:
         for record in records:
             record["eventSourceARN"] = arn
             change = record["dynamodb"]
-            change["ApproximateCreationDateTime"] = (
-                change["ApproximateCreationDateTime"].timestamp()
-            )
+            change["ApproximateCreationDateTime"] = change[
+                "ApproximateCreationDateTime"
+            ].timestamp()
         return {"Records": records}
 
 

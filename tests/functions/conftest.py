@@ -54,9 +54,7 @@ def cloud(clients: Clients, cursor_secret: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def wire(
-    cloud: Cloud, session_wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Wire]:
+def wire(cloud: Cloud, session_wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     """The functions' calls to AWS, written down."""
     session_wire.calls.clear()
     monkeypatch.setenv("AWS_ENDPOINT_URL", session_wire.url)

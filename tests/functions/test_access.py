@@ -1,7 +1,10 @@
 """Who may call: roles, tenants that are suspended or unknown, and tokens that were revoked."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from controlplane.runtime import access_cache
 from tests.functions.api_calls import ISSUED_AT, Api, Person, operations
 from tests.functions.cloud import Cloud
 from tests.functions.conftest import Log, forget_wiring
@@ -37,17 +40,15 @@ def test_operations_are_closed_unless_the_document_opens_them(call: Api) -> None
 
 
 @pytest.mark.parametrize("role", ["viewer", "", "unheard-of"])
-@pytest.mark.parametrize("operation", CHANGING, ids=lambda operation: operation.name)
-def test_who_may_only_read_changes_nothing(
-    call: Api, cloud: Cloud, operation: object, role: str
-) -> None:
-    assert operation in CHANGING
-    for changing in CHANGING:
-        if changing is operation:
-            path = changing.path.format(**PATHS)
-            refused = call(changing.method, path, BODIES.get(changing.path), role=role)
-            assert (refused.status, refused.code) == (403, "forbidden")
-            assert "developer" in refused.json["detail"]
+def test_who_may_only_read_changes_nothing(call: Api, cloud: Cloud, role: str) -> None:
+    before = cloud.items()
+    assert len(CHANGING) >= 8
+    for operation in CHANGING:
+        path = operation.path.format(**PATHS)
+        refused = call(operation.method, path, BODIES.get(operation.path), role=role)
+        assert (refused.status, refused.code) == (403, "forbidden"), operation.name
+        assert "developer" in refused.json["detail"]
+    assert cloud.items() == before
 
 
 @pytest.mark.parametrize("role", ["tenant-admin", "developer", "service", "viewer developer"])
@@ -72,9 +73,7 @@ def test_token_of_a_tenant_that_is_not_there_is_forbidden(call: Api, cloud: Clou
     assert (refused.status, refused.code) == (403, "forbidden")
 
 
-def test_suspended_tenant_is_read_and_not_changed(
-    call: Api, cloud: Cloud, acme: Scenario
-) -> None:
+def test_suspended_tenant_is_read_and_not_changed(call: Api, cloud: Cloud, acme: Scenario) -> None:
     cloud.add_tenant("acme", status="Suspended")
     forget_wiring()
 
@@ -111,10 +110,8 @@ def test_token_issued_before_the_principals_revocation_is_refused(
 def test_revocation_is_effective_within_seconds_in_a_warm_container(
     call: Api, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from controlplane.runtime import access_cache
-
     clock = [1000.0]
-    monkeypatch.setattr(access_cache.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(access_cache, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     assert call("GET", "/projects").status == 200
     cloud.add_tenant("acme", revoked_before=ISSUED_AT + 1)
 

@@ -50,12 +50,13 @@ def test_session_bears_the_callers_name_and_tags(call: Api, acme: Scenario, wire
     call("POST", PATH, subject="user:with/odd characters-and-a-very-long-name" + "x" * 40)
 
     [asked] = [made.body for made in wire.calls if made.service == "sts"]
-    assert asked["RoleSessionName"] == ("user-with-odd-characters-and-a-very-long-name" + "x" * 40)[:64]
+    assert (
+        asked["RoleSessionName"]
+        == ("user-with-odd-characters-and-a-very-long-name" + "x" * 40)[:64]
+    )
     assert asked["RoleArn"].endswith("role/headrace-upload")
     assert asked["DurationSeconds"] == "3600"
-    tags = {
-        asked[f"Tags.member.{n}.Key"]: asked[f"Tags.member.{n}.Value"] for n in (1, 2, 3)
-    }
+    tags = {asked[f"Tags.member.{n}.Key"]: asked[f"Tags.member.{n}.Value"] for n in (1, 2, 3)}
     assert tags == {"tenant": "acme", "project": "vision", "model": "digits"}
 
 

@@ -128,7 +128,9 @@ def test_lists_without_a_project_show_nothing_of_another_tenant(
 def test_forged_tenant_header_creates_in_the_callers_own_tenant(call: Api, cloud: Cloud) -> None:
     forged = {"X-Tenant-Id": "acme"}
 
-    assert call("POST", "/projects", {"name": "mine"}, tenant="globex", headers=forged).status == 201
+    assert (
+        call("POST", "/projects", {"name": "mine"}, tenant="globex", headers=forged).status == 201
+    )
 
     assert cloud.item("TENANT#globex", "PROJECT#mine")
     assert not cloud.item("TENANT#acme", "PROJECT#mine")

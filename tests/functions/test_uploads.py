@@ -16,9 +16,7 @@ from tests.functions.scenario import FILES, MODEL_BYTES, Scenario, manifest_of, 
 UPLOADS = "/projects/vision/models/digits/uploads"
 
 
-def test_upload_of_several_files_becomes_a_version(
-    call: Api, cloud: Cloud, acme: Scenario
-) -> None:
+def test_upload_of_several_files_becomes_a_version(call: Api, cloud: Cloud, acme: Scenario) -> None:
     opened = call("POST", UPLOADS, manifest_of(FILES))
 
     assert (opened.status, opened.etag) == (201, '"1"')
@@ -147,7 +145,10 @@ def test_uploads_of_a_model_are_listed_with_their_states(call: Api, acme: Scenar
         ({"format": "cobol"}, "body.format"),
         ({"files": []}, "body.files"),
         ({"files": [{"path": "../x", "size": 1, "sha256": "0" * 64}]}, "body.files.0.path"),
-        ({"files": [{"path": "manifest.json", "size": 1, "sha256": "0" * 64}]}, "body.files.0.path"),
+        (
+            {"files": [{"path": "manifest.json", "size": 1, "sha256": "0" * 64}]},
+            "body.files.0.path",
+        ),
         ({"files": [{"path": "m.joblib", "size": 0, "sha256": "0" * 64}]}, "body.files.0.size"),
         ({"files": [{"path": "m.joblib", "size": 1, "sha256": "no"}]}, "body.files.0.sha256"),
         ({"files": [{"path": "m", "size": 1, "sha256": "0" * 64}] * 2}, "body"),

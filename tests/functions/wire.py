@@ -13,7 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
-_HOP = frozenset({"connection", "transfer-encoding", "content-length", "keep-alive", "date", "server"})
+_HOP = frozenset(
+    {"connection", "transfer-encoding", "content-length", "keep-alive", "date", "server"}
+)
 
 
 @dataclass(frozen=True)

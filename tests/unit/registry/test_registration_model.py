@@ -24,7 +24,16 @@ from controlplane.registry.manifest import Manifest
 from controlplane.registry.service import cancel_upload, create_upload
 from controlplane.registry.upload import UploadState
 from tests.fakes import clock_stopped
-from tests.unit.registry.world import FOLDER, MODEL, PROJECT, TENANT, Execution, World, entry, manifest
+from tests.unit.registry.world import (
+    FOLDER,
+    MODEL,
+    PROJECT,
+    TENANT,
+    Execution,
+    World,
+    entry,
+    manifest,
+)
 
 WEIGHTS = b"weights"
 PICK = st.integers(0, 30)
@@ -237,7 +246,5 @@ class RegistryModel(RuleBasedStateMachine):
         return alive[which % len(alive)]
 
 
-RegistryModel.TestCase.settings = settings(
-    max_examples=1500, stateful_step_count=40, deadline=None
-)
+RegistryModel.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
 TestRegistryModel = RegistryModel.TestCase

@@ -73,7 +73,7 @@ def find_attempt(
     """The upload that this source object belongs to: its identifier, and its item if there is one.
 
     A plain file is an upload of its own. A manifest is its folder's; a later manifest in a folder takes up an upload
-    that came to nothing, and is a further upload otherwise. A source object never changes from one to the other.
+    that came to nothing, and is a further upload otherwise. A repeat finds the one that it began.
     """
     derived = digest(source.key, source.version_id)[:16]
     if key.upload is None:

@@ -101,7 +101,7 @@ def check_upload(
 
     source = source_of(stored, arrival.sequencer)
     upload_id, known = find_attempt(key.tenant_id, key, source, uploads)
-    known = known.seen_at(now()) if known else None
+    known = known.seen_at(stored.modified_at) if known else None
     if not may_start(known, source, arrival.execution):
         return _nothing_to_do(known)
     attempt = _attempt(upload_id, known, key, source, arrival.execution)
@@ -164,7 +164,7 @@ def fail_upload(
 ) -> None:
     """Record that an execution could not finish its upload, which is no fault of the upload.
 
-    Does nothing when the upload has ended otherwise or another execution works on it.
+    Does nothing when the upload has ended already or another execution works on it.
     """
     failure = UploadRejectedError(
         "RegistrationFailed",
@@ -182,13 +182,20 @@ def fail_upload(
         return
     source = source_of(stored, arrival.sequencer)
     upload_id, known = find_attempt(key.tenant_id, key, source, uploads)
-    if not may_start(known, source, arrival.execution):
+    if _has_failed(known, source) or not may_start(known, source, arrival.execution):
         return
     attempt = _attempt(upload_id, known, key, source, arrival.execution)
     if attempt.model_version is not None:
         number = attempt.model_version
         artifacts.delete_prefix(registry_prefix(key.tenant_id, key.project, key.model, number))
     _end(key.tenant_id, key.project, attempt, known, UploadState.FAILED, failure, uploads)
+
+
+def _has_failed(known: Upload | None, source: SourceObject) -> bool:
+    """Whether this failure is recorded: Step Functions tells of a failed execution that recorded it itself, too."""
+    if known is None or known.state is not UploadState.FAILED or known.source is None:
+        return False
+    return known.source.version_id == source.version_id
 
 
 def _attempt(
