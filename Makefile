@@ -15,7 +15,6 @@ HEADRACE := $(BIN)/python -m local
 STATE ?= .local
 UP_ARGUMENTS := $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG),)
 unexport KUBECONFIG
-export HEADRACE_INGRESS_URL ?=
 
 ##@ Use
 .PHONY: demo up down status redrive

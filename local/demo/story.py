@@ -53,7 +53,7 @@ class Story:
         report.show_hops(self._console, first.hops)
         self._compare(first, training, training.first)
 
-        self._console.rule("[bold]7 · A second version, while callers go on")
+        self._console.rule("[bold]5 · A second version, while callers go on")
         second, answers = self._replace(client, training, first)
         report.show_hops(self._console, second.hops)
         report.show_traffic(self._console, answers)
