@@ -26,10 +26,11 @@ class Clock:
 
 @contextmanager
 def clock_stopped() -> Iterator[Clock]:
-    """Every module of the layer that took `now` from `identifiers` reads this clock instead."""
-    clock = Clock()
+    """Every loaded module of the layer and the tests that took `now` from `identifiers` reads this clock instead."""
+    clock, running = Clock(), identifiers.now
     with pytest.MonkeyPatch.context() as patched:
         for name, module in list(sys.modules.items()):
-            if name.startswith("controlplane.") and vars(module).get("now") is identifiers.now:
+            ours = name.partition(".")[0] in ("controlplane", "tests")
+            if ours and vars(module).get("now") is running:
                 patched.setattr(module, "now", clock.now)
         yield clock

@@ -157,8 +157,8 @@ def create_cloud(clients: Clients, cursor_secret: str) -> Cloud:
     clients.s3.put_bucket_versioning(
         Bucket=cloud.bucket, VersioningConfiguration={"Status": "Enabled"}
     )
-    for tenant_id in ("acme", "globex"):
-        cloud.add_tenant(tenant_id)
+    tenants = ("acme", "globex")
+    cloud.put_many([{"pk": f"TENANT#{t}", "sk": "TENANT", "tenant_id": t} for t in tenants])
     return cloud
 
 

@@ -1,25 +1,27 @@
 """A fresh container for every test: settings from the environment, wiring that knows nothing yet, AWS by moto."""
 
 import io
-import json
+import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from controlplane import identifiers
-from controlplane.runtime import settings, wiring
 from controlplane.runtime.observability import logger
 from tests.functions.api_calls import Api
-from tests.functions.cloud import ACCESS, Clients, Cloud, create_cloud, running_moto
+from tests.functions.cloud import Clients, Cloud, create_cloud, running_moto
+from tests.functions.cluster import Cluster, cluster_secret, store_secret
+from tests.functions.container import Log, SetClock, forget_wiring
 from tests.functions.scenario import Scenario
+from tests.functions.stage import Stage
 from tests.functions.wire import Wire, running_wire
+from tests.local.kubernetes_api.running_server import RunningServer, free_port
 
-SetClock = Callable[[timedelta], None]
+_tenants = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +44,7 @@ def session_wire(clients: Clients) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def cloud(clients: Clients, cursor_secret: str, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def cloud(clients: Clients, cursor_secret: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """The AWS side of one test; functions that are called from now on know no other."""
     made = create_cloud(clients, cursor_secret)
     for name, value in made.settings.items():
@@ -50,7 +52,9 @@ def cloud(clients: Clients, cursor_secret: str, monkeypatch: pytest.MonkeyPatch)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_DYNAMODB", "CLUSTER_NAME", "CLUSTER_SECRET_ARN"):
         monkeypatch.delenv(name, raising=False)
     forget_wiring()
-    return made
+    yield made
+    # Moto copies every table there is for each transaction.
+    clients.dynamodb.delete_table(TableName=made.table)
 
 
 @pytest.fixture
@@ -93,21 +97,6 @@ def later(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     return move
 
 
-@dataclass(frozen=True)
-class Log:
-    """What the functions logged, as text and line by line."""
-
-    stream: io.StringIO
-
-    @property
-    def text(self) -> str:
-        return self.stream.getvalue()
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.text.splitlines()]
-
-
 @pytest.fixture(autouse=True)
 def log() -> Iterator[Log]:
     """The functions' log, which would go to CloudWatch."""
@@ -119,15 +108,23 @@ def log() -> Iterator[Log]:
         handler.setStream(before)
 
 
-def forget_wiring() -> None:
-    """As a new Lambda container: nothing is cached.
-
-    Only botocore's session stays, which holds the description of the services and the test's one identity.
-    """
-    for module in (wiring, settings):
-        for name, made in vars(module).items():
-            if hasattr(made, "cache_clear") and name != "_session":
-                made.cache_clear()
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    running = RunningServer(tmp_path_factory.mktemp("cluster"), free_port()).start()
+    yield running
+    assert running.stop() == 0, running.log
 
 
-__all__ = ["ACCESS", "Log", "SetClock"]
+@pytest.fixture
+def stage(call: Api, cloud: Cloud, server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    tenant = f"tenant{next(_tenants)}"
+    cloud.add_tenant(tenant)
+    cluster = Cluster(server, tenant)
+    cluster.create_namespace()
+    scenario = Scenario(call, cloud, tenant=tenant)
+    scenario.create_project()
+    for content in (b"one", b"two"):
+        scenario.upload_version(content=content)
+    monkeypatch.setenv("CLUSTER_SECRET_ARN", store_secret(cloud, cluster_secret(server)))
+    opened = scenario.open_rollout(scenario.registered_event(1), "e1")
+    return Stage(scenario, cluster, opened["rollout"])

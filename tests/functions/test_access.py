@@ -7,7 +7,7 @@ import pytest
 from controlplane.runtime import access_cache
 from tests.functions.api_calls import ISSUED_AT, Api, Person, operations
 from tests.functions.cloud import Cloud
-from tests.functions.conftest import Log, forget_wiring
+from tests.functions.container import Log, forget_wiring
 from tests.functions.scenario import Scenario
 
 PATHS = {

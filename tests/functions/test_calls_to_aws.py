@@ -8,9 +8,8 @@ import pytest
 from controlplane.runtime import access_cache
 from tests.functions.api_calls import Api, operations
 from tests.functions.cloud import Cloud
-from tests.functions.conftest import Wire
 from tests.functions.scenario import FILES, Scenario, manifest_of
-from tests.functions.wire import Call
+from tests.functions.wire import Call, Wire
 
 READS = frozenset({"GetItem", "BatchGetItem"})
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
@@ -58,7 +57,7 @@ BODIES: dict[str, Any] = {
 }
 # A creation that may be repeated stores what it remembers in the same one write.
 IDEMPOTENT = {"POST /projects": [TRANSACT], f"POST {MODEL}/uploads": [BATCH, TRANSACT]}
-HUNDREDS = 200
+HUNDREDS = 150
 
 
 def keys_of(made: Call) -> Iterator[tuple[str, str]]:
@@ -110,13 +109,14 @@ class Populated:
         acme.register(acme.arrival("models/acme/nowhere/digits/model.joblib"))
 
     def fill(self, count: int) -> None:
-        """Copies of the present items under other names, in every partition and under every prefix."""
-        copies = []
+        """Copies of a present item of every kind, under other names of the same partition."""
+        kinds: dict[str, dict[str, Any]] = {}
         for item in self.cloud.items():
             kind, _, name = item["sk"].partition("#")
             if item["pk"].startswith("TENANT#acme") and name and kind != "IDEMPOTENCY":
-                changed = {k: v for k, v in item.items() if k != "event"}
-                copies += [changed | {"sk": f"{item['sk']}{n:04}"} for n in range(count)]
+                kinds[kind] = {k: v for k, v in item.items() if k != "event"}
+        assert len(kinds) == 7
+        copies = [i | {"sk": f"{i['sk']}{n:04}"} for i in kinds.values() for n in range(count)]
         self.cloud.put_many(copies)
 
     def request(self, name: str, **options: Any) -> int:
@@ -195,7 +195,7 @@ def test_each_page_of_a_long_list_is_one_query(populated: Populated, wire: Wire)
             page = populated.call("GET", f"/projects?limit=100{cursor}").json
         assert [c.name for c in made] == [QUERY]
         cursor, pages = f"&cursor={page['next']}" if page["next"] else "", pages + 1
-    assert pages == 3
+    assert pages == 2
 
 
 def test_cold_container_asks_once_who_may_call(call: Api, acme: Scenario, wire: Wire) -> None:

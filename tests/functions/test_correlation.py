@@ -3,11 +3,9 @@
 import json
 import re
 
-import pytest
-
 from tests.functions.api_calls import Api, Person, invoke
 from tests.functions.cloud import Cloud
-from tests.functions.conftest import Log
+from tests.functions.container import Log
 from tests.functions.samples import on_the_bus
 from tests.functions.scenario import Scenario
 
@@ -36,11 +34,10 @@ def test_correlation_id_is_made_when_none_comes(call: Api) -> None:
     assert first != second
 
 
-@pytest.mark.parametrize("bad", ["", "a b", "x" * 129, "line\nbreak", "ünïcode", "a;b"])
-def test_correlation_id_that_is_none_is_replaced(call: Api, bad: str) -> None:
-    answer = call("GET", "/healthz", headers={"X-Correlation-Id": bad})
-
-    assert re.fullmatch(UUID, answer.headers["x-correlation-id"])
+def test_correlation_id_that_is_none_is_replaced(call: Api) -> None:
+    for bad in ("", "a b", "x" * 129, "line\nbreak", "ünïcode", "a;b"):
+        answer = call("GET", "/healthz", headers={"X-Correlation-Id": bad})
+        assert re.fullmatch(UUID, answer.headers["x-correlation-id"]), bad
 
 
 def test_unknown_operations_answer_with_it_too(call: Api) -> None:

@@ -3,8 +3,9 @@
 import json
 
 from tests.functions.api_calls import Api
-from tests.functions.conftest import Cloud, Wire
+from tests.functions.cloud import Cloud
 from tests.functions.scenario import Scenario
+from tests.functions.wire import Wire
 
 PATH = "/projects/vision/models/digits/credentials"
 PREFIX = "models/acme/vision/digits/"

@@ -1,6 +1,5 @@
 """Lists page by page: everything once, in order, with cursors that are good for one tenant and one list."""
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -102,39 +101,29 @@ def test_item_created_meanwhile_neither_repeats_nor_hides_others(
     assert [p["name"] for p in rest["items"]] == sorted([*many[10:], "p15a"])
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "many", "1.5", ""])
-def test_limit_outside_its_bounds_is_refused(call: Api, many: list[str], limit: str) -> None:
-    refused = call("GET", f"/projects?limit={limit}")
-
-    assert (refused.status, refused.code) == (422, "invalid_request")
-    assert refused.json["errors"][0]["field"] == "query.limit"
-
-
-Tamper = Callable[[str], str]
+def test_limit_outside_its_bounds_is_refused(call: Api, cloud: Cloud) -> None:
+    for limit in ("0", "101", "-1", "many", "1.5", ""):
+        refused = call("GET", f"/projects?limit={limit}")
+        assert (refused.status, refused.code) == (422, "invalid_request"), limit
+        assert refused.json["errors"][0]["field"] == "query.limit"
 
 
-@pytest.mark.parametrize(
-    "tamper",
-    [
-        lambda cursor: "x" + cursor,
-        lambda cursor: cursor[:-2],
-        lambda cursor: ("B" if cursor[0] == "A" else "A") + cursor[1:],
-        lambda cursor: cursor + "AAAA",
-        lambda _: "garbage",
-        lambda _: "%F0%9F",
-        lambda _: "a" * 999,
-    ],
-    ids=["longer", "shorter", "signature", "tail", "garbage", "no-base64", "long"],
-)
-def test_cursor_that_was_tampered_with_is_refused(
-    call: Api, many: list[str], tamper: Tamper
-) -> None:
+def test_cursor_that_was_tampered_with_is_refused(call: Api, many: list[str]) -> None:
     cursor = call("GET", "/projects?limit=5").json["next"]
+    other_signature = ("B" if cursor[0] == "A" else "A") + cursor[1:]
 
-    refused = call("GET", f"/projects?limit=5&cursor={tamper(cursor)}")
-
-    assert (refused.status, refused.code) == (422, "invalid_request")
-    assert refused.json["remedy"]
+    for tampered in (
+        f"x{cursor}",
+        cursor[:-2],
+        other_signature,
+        f"{cursor}AAAA",
+        "garbage",
+        "%F0%9F",
+        "a" * 999,
+        "a" * 1001,
+    ):
+        refused = call("GET", f"/projects?limit=5&cursor={tampered}")
+        assert (refused.status, refused.code) == (422, "invalid_request"), tampered
 
 
 def test_cursor_of_another_tenant_is_refused(call: Api, many: list[str]) -> None:

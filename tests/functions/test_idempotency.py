@@ -7,14 +7,12 @@ import sys
 import threading
 from datetime import timedelta
 
-import pytest
-
 from tests.functions.api_calls import Answer, Api
 from tests.functions.cloud import Cloud
-from tests.functions.conftest import SetClock, Wire
+from tests.functions.container import SetClock
 from tests.functions.samples import ROOT
 from tests.functions.scenario import FILES, Scenario, manifest_of
-from tests.functions.wire import Call
+from tests.functions.wire import Call, Wire
 
 KEY = {"Idempotency-Key": "9f1b-key"}
 UPLOADS = "/projects/vision/models/digits/uploads"
@@ -97,12 +95,11 @@ def test_key_is_forgotten_after_a_day(
     assert all(i["expires_at"] for i in cloud.items() if i["sk"].startswith("IDEMPOTENCY#"))
 
 
-@pytest.mark.parametrize("key", ["", "k" * 256, "two words", "naïve", "tab\tkey"])
-def test_key_that_is_no_key_is_refused(call: Api, cloud: Cloud, key: str) -> None:
-    refused = call("POST", "/projects", {"name": "vision"}, headers={"Idempotency-Key": key})
-
-    assert (refused.status, refused.code) == (422, "invalid_request")
-    assert refused.json["remedy"]
+def test_key_that_is_no_key_is_refused(call: Api, cloud: Cloud) -> None:
+    for key in ("", "k" * 256, "two words", "naïve", "tab\tkey"):
+        refused = call("POST", "/projects", {"name": "vision"}, headers={"Idempotency-Key": key})
+        assert (refused.status, refused.code) == (422, "invalid_request"), key
+        assert refused.json["remedy"]
     assert call("GET", "/projects").json["items"] == []
 
 
@@ -134,7 +131,8 @@ def test_concurrent_first_requests_make_one_resource(cloud: Cloud, wire: Wire) -
             both_write.wait()
 
     wire.before = hold
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL": wire.url}
+    paths = os.pathsep.join((str(ROOT / "layers/controlplane/python"), str(ROOT)))
+    environment = {**os.environ, "PYTHONPATH": paths, "AWS_ENDPOINT_URL": wire.url}
     containers = [
         subprocess.Popen(
             [sys.executable, "-c", CONTAINER],
@@ -151,4 +149,5 @@ def test_concurrent_first_requests_make_one_resource(cloud: Cloud, wire: Wire) -
     assert first == second
     assert first[0] == 201
     assert wire.names().count("TransactWriteItems") == 2
-    assert len(cloud.stored_events()) == 1
+    changed = [r["dynamodb"]["Keys"]["sk"]["S"] for r in cloud.stream_records()["Records"]]
+    assert changed.count("PROJECT#vision") == 1

@@ -35,16 +35,16 @@ changeable = pytest.mark.parametrize("prepare", [a_project, a_version, an_upload
 
 
 @changeable
-@pytest.mark.parametrize("tag", ['"99"', '"-1"', "garbage", '"abc"', "1", '""', '"1" or so'])
 def test_tag_of_another_state_refuses_the_change(
-    call: Api, acme: Scenario, prepare: Prepare, tag: str
+    call: Api, acme: Scenario, prepare: Prepare
 ) -> None:
     path = prepare(acme)
     before = call("GET", path)
 
-    refused = call("DELETE", path, headers={"If-Match": tag})
+    for tag in ('"99"', '"-1"', "garbage", '"abc"', "1", '""', '"1" or so'):
+        refused = call("DELETE", path, headers={"If-Match": tag})
+        assert (refused.status, refused.code) == (412, "precondition_failed"), tag
 
-    assert (refused.status, refused.code) == (412, "precondition_failed")
     assert call("GET", path).json == before.json
 
 

@@ -1,6 +1,7 @@
 """No tenant sees or touches what is another's: every operation of the document, on acme's real objects."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import pytest
@@ -16,6 +17,10 @@ BODIES: dict[str, Any] = {
     "POST /projects/{project}/models/{model}/credentials": None,
     "POST /projects/{project}/deployments/{deployment}/rollouts": {"version": 1},
 }
+# A project that is not empty; a deployment whose rollout, asked for in the same walk, still waits.
+REFUSED_TO_THE_OWNER = frozenset(
+    {"DELETE /projects/{project}", "DELETE /projects/{project}/deployments/{deployment}"}
+)
 WALKED = [operation for operation in operations() if operation.parameters]
 INTRUDERS = [Person("globex", "developer"), Person("globex", "tenant-admin")]
 
@@ -68,49 +73,41 @@ def test_every_operation_works_for_the_owner(call: Api, objects: Objects) -> Non
     order = {"GET": 0, "POST": 1, "DELETE": 2}
     for operation in sorted(WALKED, key=lambda o: (order[o.method], -o.path.count("/"))):
         answer = call(operation.method, objects.path(operation), body_of(operation))
-        expected = (200, 201, 202, 204)
-        if operation.name in ("DELETE /projects/{project}",):
-            expected = (409,)  # it is not empty
-        if operation.name.startswith("DELETE") and "deployment" in operation.name:
-            expected = (409,)  # the rollout that was just asked for waits
+        expected = {200, 201, 202, 204}
+        if operation.name in REFUSED_TO_THE_OWNER:
+            expected = {409}
         assert answer.status in expected, (operation.name, answer.body)
 
 
-@pytest.mark.parametrize("intruder", INTRUDERS, ids=lambda person: person.role)
-@pytest.mark.parametrize("forged", [False, True], ids=["plain", "X-Tenant-Id"])
-def test_another_tenant_finds_nothing(
-    call: Api, cloud: Cloud, objects: Objects, intruder: Person, forged: bool
-) -> None:
+def test_another_tenant_finds_nothing(call: Api, cloud: Cloud, objects: Objects) -> None:
+    """A developer and an administrator of globex, honest and with acme's name in the tenant header."""
     before = sorted(map(str, cloud.items()))
-    headers = {"X-Tenant-Id": "acme"} if forged else {}
-    for operation in WALKED:
-        answer = call.call_as(
-            intruder, operation.method, objects.path(operation), body_of(operation), headers
-        )
-        if operation.is_listing:
-            assert (answer.status, answer.json) == (200, {"items": [], "next": None})
-        else:
-            assert (answer.status, answer.code) == (404, "not_found"), operation.name
+    for intruder, headers in itertools.product(INTRUDERS, ({}, {"X-Tenant-Id": "acme"})):
+        for operation in WALKED:
+            path, body = objects.path(operation), body_of(operation)
+            answer = call.call_as(intruder, operation.method, path, body, headers)
+            where = (operation.name, intruder.role, headers)
+            if operation.is_listing:
+                assert (answer.status, answer.json) == (200, {"items": [], "next": None}), where
+            else:
+                assert (answer.status, answer.code) == (404, "not_found"), where
     assert sorted(map(str, cloud.items())) == before
 
 
-@pytest.mark.parametrize("operation", WALKED, ids=lambda operation: operation.name)
-def test_foreign_object_answers_exactly_as_a_missing_one(
-    call: Api, objects: Objects, operation: Operation
-) -> None:
-    """acme's objects, asked for by globex, and the same names asked for by a tenant where nobody has them."""
-    path, body = objects.path(operation), body_of(operation)
+def test_foreign_object_answers_exactly_as_a_missing_one(call: Api, objects: Objects) -> None:
+    """acme's objects, asked for by globex, and the same below a project that nobody has."""
     headers = {"X-Correlation-Id": "same"}
+    for operation in WALKED:
+        path, body = objects.path(operation), body_of(operation)
 
-    foreign = call.call_as(Person("globex"), operation.method, path, body, headers)
-    call.answers.clear()
-    missing = call.call_as(
-        Person("globex"), operation.method, path.replace("vision", "nope"), body, headers
-    )
+        foreign, missing = (
+            call.call_as(Person("globex"), operation.method, asked, body, headers)
+            for asked in (path, path.replace("vision", "nope"))
+        )
 
-    assert foreign.status == missing.status
-    assert foreign.headers == missing.headers
-    assert foreign.body.replace("vision", "nope") == missing.body
+        assert foreign.status == missing.status, operation.name
+        assert foreign.headers == missing.headers, operation.name
+        assert foreign.body.replace("vision", "nope") == missing.body, operation.name
 
 
 def test_lists_without_a_project_show_nothing_of_another_tenant(

@@ -96,7 +96,7 @@ def running_wire(upstream: str) -> Iterator[Wire]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class has it
             """Tests read the calls, nobody reads a log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -27,9 +27,17 @@ class ClusterClient:
         created = self._call("POST", path, manifest)
         assert created is not None
         if "status" in manifest:
-            part = f"{path}/{manifest['metadata']['name']}/status"
-            self._call("PUT", part, created | {"status": manifest["status"]})
+            self.write_status(
+                collection, namespace, manifest["metadata"]["name"], manifest["status"]
+            )
         return created
+
+    def write_status(self, collection: str, namespace: str, name: str, status: Json) -> None:
+        """Write the object's status, as its controller does."""
+        found = self.find(collection, namespace, name)
+        assert found is not None
+        path = f"{collection.format(namespace=namespace)}/{name}/status"
+        self._call("PUT", path, found | {"status": status})
 
     def _call(self, method: str, path: str, body: Json | None = None) -> Json | None:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}

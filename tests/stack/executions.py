@@ -19,9 +19,12 @@ class Executions:
     def inputs(self) -> dict[str, Json]:
         """The input of each execution by its ARN, the newest first."""
         listed = self.client.list_executions(stateMachineArn=self.machine, maxResults=1000)
+        newest_first = sorted(
+            listed["executions"], key=lambda entry: entry["startDate"], reverse=True
+        )
         return {
             arn: json.loads(self.client.describe_execution(executionArn=arn)["input"])
-            for arn in (entry["executionArn"] for entry in listed["executions"])
+            for arn in (entry["executionArn"] for entry in newest_first)
         }
 
     def started_by_key(self, key: str) -> tuple[str, Json]:
@@ -65,11 +68,18 @@ class Executions:
     def abort(self, arn: str) -> None:
         self.client.stop_execution(executionArn=arn)
 
+    def states(self, arn: str) -> list[str]:
+        """The states that the execution has entered so far."""
+        entered = (event.get("stateEnteredEventDetails") for event in self._history(arn))
+        return [detail["name"] for detail in entered if detail]
+
     def errors(self, arn: str) -> list[str]:
         """The names of the errors that the execution's tasks met so far, caught and retried ones too."""
-        history = self.client.get_execution_history(executionArn=arn, maxResults=1000)
         names = []
-        for event in history["events"]:
+        for event in self._history(arn):
             details = [value for name, value in event.items() if name.endswith("EventDetails")]
             names += [detail["error"] for detail in details if detail.get("error")]
         return names
+
+    def _history(self, arn: str) -> list[Json]:
+        return list(self.client.get_execution_history(executionArn=arn, maxResults=1000)["events"])

@@ -114,6 +114,13 @@ class Project:
 
         return eventually(look, f"upload {upload} to end")
 
+    def wait_for_upload_state(self, model: str, upload: str, state: str) -> None:
+        def look() -> bool:
+            found = self.find_upload(model, upload)
+            return found is not None and found["state"] == state
+
+        eventually(look, f"upload {upload} to be {state}")
+
     def uploads(self, model: str) -> list[Json]:
         return list(self.caller.get(self.path(f"/models/{model}/uploads"))["items"])
 

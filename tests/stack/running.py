@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +22,13 @@ from tests.stack.executions import Executions
 class RunningStack:
     """One stack in a state folder; every port is free to begin with and the same after a restart."""
 
-    def __init__(self, state: Path, kubeconfig: Path | None = None) -> None:
-        self.settings: Settings = load(state, "auto", kubeconfig, environment={})
+    def __init__(
+        self,
+        state: Path,
+        kubeconfig: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settings: Settings = load(state, "auto", kubeconfig, environment or {})
         self.processes = Processes(self.settings.state, PROJECT)
         self.cloud = EmbeddedCloud(self.settings.endpoint)
         self.described: Json = {}
@@ -99,6 +104,51 @@ class RunningStack:
         record = self.processes.running(name)
         assert record is not None, f"{name} does not run"
         os.kill(record.pid, signal.SIGKILL)
+
+    @contextmanager
+    def throttled(self, function: str) -> Iterator[None]:
+        """Let Lambda refuse every call of the function whose logical name that is."""
+        client = self.aws("lambda")
+        pages = client.get_paginator("list_functions").paginate()
+        names = [f["FunctionName"] for page in pages for f in page["Functions"]]
+        (name,) = (each for each in names if f"-{function}" in each)
+        client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+        try:
+            yield
+        finally:
+            client.delete_function_concurrency(FunctionName=name)
+
+    @contextmanager
+    def uploads_unannounced(self) -> Iterator[None]:
+        """Keep S3's events from the state machine, so that the test delivers them itself."""
+        events = self.aws("events")
+        target = self.described["state_machines"]["VersionRegistration"]
+        names = events.list_rule_names_by_target(TargetArn=target)["RuleNames"]
+        assert names
+        for name in names:
+            events.disable_rule(Name=name)
+        try:
+            yield
+        finally:
+            for name in names:
+                events.enable_rule(Name=name)
+
+    def update_item(self, pk: str, sk: str, expression: str, values: Json) -> None:
+        """Change an item as time or an operator would; `expression` is an UpdateExpression."""
+        self.aws("dynamodb").update_item(
+            TableName=self.described["table_name"],
+            Key={"pk": {"S": pk}, "sk": {"S": sk}},
+            UpdateExpression=expression,
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeValues=values,
+        )
+
+    def stored(self, prefix: str) -> list[str]:
+        """The keys of every object version below a prefix of the models bucket."""
+        answer = self.aws("s3").list_object_versions(
+            Bucket=self.described["models_bucket"], Prefix=prefix
+        )
+        return [entry["Key"] for entry in answer.get("Versions", [])]
 
     @staticmethod
     def name(prefix: str) -> str:

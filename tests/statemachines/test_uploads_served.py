@@ -35,6 +35,7 @@ def test_a_model_is_served_and_replaced_without_a_failed_request(
 ) -> None:
     stack.events.all()  # subscribes
     project = new_project("vision")
+
     first = project.serve("digits", training.first.file.read_bytes())
     assert first["stable"] == first["stable"] | {"version": 1, "traffic_percent": 100}
     assert_answers(first, training, training.first)
@@ -59,11 +60,7 @@ def test_a_model_is_served_and_replaced_without_a_failed_request(
 def _assert_told(stack: RunningStack, project: Project) -> None:
     """The bus carried each fact once, in its schema, and each chain under one correlation."""
     events = eventually(
-        lambda: (
-            (found if any(e["detail-type"] == "RevisionRetired" for e in found) else None)
-            if (found := stack.events.of_project(project.name))
-            else None
-        ),
+        lambda: _events_until(stack, project, "RevisionRetired"),
         "the revision's retirement to be announced",
     )
     for event in events:
@@ -94,6 +91,11 @@ def _assert_told(stack: RunningStack, project: Project) -> None:
     registered, started = by_type["ModelVersionRegistered"], by_type["RolloutStarted"]
     assert registered["causation_id"] == chains[1]
     assert started["causation_id"] == registered["id"]
+
+
+def _events_until(stack: RunningStack, project: Project, last: str) -> list[Json]:
+    events = stack.events.of_project(project.name)
+    return events if any(event["detail-type"] == last for event in events) else []
 
 
 def _arrival_of(stack: RunningStack, project: Project, version: int) -> str:

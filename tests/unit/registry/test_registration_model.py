@@ -246,5 +246,5 @@ class RegistryModel(RuleBasedStateMachine):
         return alive[which % len(alive)]
 
 
-RegistryModel.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+RegistryModel.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestRegistryModel = RegistryModel.TestCase

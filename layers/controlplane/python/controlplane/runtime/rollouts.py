@@ -1,7 +1,10 @@
 """The inputs of the state machine `ModelRollout`'s tasks."""
 
 import json
+from contextlib import suppress
 from typing import Any, Self
+
+from pydantic import ValidationError
 
 from controlplane.runtime.tasks import TaskInput
 from controlplane.serving.model import Reason, RolloutState
@@ -95,7 +98,9 @@ def reason_of(error: str, cause: str) -> Reason:
     except (ValueError, KeyError, TypeError):
         message = cause
     if error in OUR_ERRORS_WITH_REASON:
-        return Reason.model_validate_json(message)
+        # Step Functions cuts a long cause, and the failure must be recorded all the same.
+        with suppress(ValidationError):
+            return Reason.model_validate_json(message)
     return Reason(
         code=error,
         message=message[:500] or "no message",

@@ -1,6 +1,7 @@
 """How a revision that serves no longer goes away, and what is done when nobody saw to it."""
 
 from datetime import timedelta
+from math import ceil
 
 from controlplane.errors import ConcurrentChangeError
 from controlplane.identifiers import now
@@ -11,6 +12,7 @@ from controlplane.serving.model import (
     RetirementPostponed,
     RetiringRevision,
     RevisionRetired,
+    RolloutRequested,
     RolloutState,
 )
 from controlplane.serving.ports import DeploymentRepository, RevisionCluster
@@ -38,7 +40,7 @@ def retire_revisions(
         due = min(deployment.retiring, key=lambda revision: revision.retire_at)
         left = (due.retire_at - now()) / timedelta(seconds=1)
         if left > 0:
-            return max(1, round(left + 0.5))
+            return ceil(left)
         if not _take_traffic_off(tenant_id, project, deployment, due, cluster):
             return BUSY_SECONDS
         deployment = _retire(tenant_id, project, deployment, due, deployments, cluster)
@@ -73,6 +75,17 @@ def record_ended_execution(
         fail_rollout(
             reference, RolloutState.FAILED, reason, deployments=deployments, unattended=True
         )
+    elif active is None and deployment.waiting is not None:
+        waiting = deployment.waiting
+        asked_again = RolloutRequested(
+            tenant_id=tenant_id,
+            project=project,
+            deployment=name,
+            rollout_id=waiting.rollout_id,
+            model_version=waiting.model_version,
+            needs_execution=True,
+        )
+        deployments.save(tenant_id, project, deployment, deployment, [], asked_again)
     elif active is None and (deployment.retiring or deployment.deleting):
         event = RetirementPostponed(tenant_id=tenant_id, project=project, deployment=name)
         deployments.save(tenant_id, project, deployment, deployment, [], event)

@@ -8,8 +8,8 @@ from controlplane.errors import (
     NotFoundError,
     PreconditionFailedError,
 )
-from controlplane.identifiers import now
-from controlplane.requests import IdempotentRequest, digest
+from controlplane.identifiers import new_sortable_id, now
+from controlplane.requests import IdempotentRequest
 from controlplane.serving.model import (
     Deployment,
     DeploymentDeletionRequested,
@@ -38,8 +38,7 @@ def request_rollout(
     NotFoundError for an unknown deployment or version, IdempotencyKeyReusedError.
     """
     moment = now()
-    identity = request.key_digest if request else digest(tenant_id, name, moment.isoformat())
-    rollout_id = f"r-{identity[:16]}"
+    rollout_id = f"r-{request.key_digest[:16]}" if request else new_sortable_id("r")
     deployment, known = deployments.find(tenant_id, project, name, rollout_id)
     if deployment is None:
         raise NotFoundError(f"there is no deployment {name}")

@@ -1,0 +1,145 @@
+"""A proxy between functions and AWS that writes down every call, and can hold or answer some."""
+
+import http.client
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from local.settings import HOST
+
+Json = dict[str, Any]
+_SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
+_HOP = frozenset(
+    {"connection", "transfer-encoding", "content-length", "keep-alive", "date", "server"}
+)
+
+
+@dataclass
+class Call:
+    """One request to AWS: the service, its action, and the request as data.
+
+    `items_read` is what a DynamoDB query looked at, which is what it costs; 0 for everything else.
+    `answered` is False while nothing has come back, and for a caller that has given up waiting.
+    """
+
+    service: str
+    action: str
+    body: Json
+    items_read: int = 0
+    answered: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.action if self.service == "dynamodb" else f"{self.service}:{self.action}"
+
+
+Hook = Callable[[Call], tuple[int, Json] | None]
+
+
+@dataclass
+class Wire:
+    """What went over the wire; `before` may answer a call itself by returning a status and a body."""
+
+    url: str
+    calls: list[Call] = field(default_factory=list)
+    before: Hook | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def names(self) -> list[str]:
+        return [call.name for call in self.calls]
+
+    @contextmanager
+    def recording(self) -> Iterator[list[Call]]:
+        """The calls that are made inside."""
+        start = len(self.calls)
+        seen: list[Call] = []
+        yield seen
+        seen += self.calls[start:]
+
+
+@contextmanager
+def running_wire(upstream: str) -> Iterator[Wire]:
+    """A proxy in front of an AWS endpoint such as `http://127.0.0.1:5000`, in threads of this process."""
+    target = urlsplit(upstream).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_request(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            call = _call_of(self.command, self.headers, body)
+            wire.calls.append(call)
+            made_up = wire.before(call) if wire.before else None
+            if made_up is not None:
+                status, content = made_up
+                kind = {"Content-Type": "application/x-amz-json-1.0"}
+                self._answer(call, status, kind, json.dumps(content).encode())
+                return
+            # DynamoDB's transactions are serialisable; moto's, which roll back a copy, are only one by one.
+            with wire.lock:
+                connection = http.client.HTTPConnection(target, timeout=30)
+                connection.request(self.command, self.path, body, dict(self.headers.items()))
+                answer = connection.getresponse()
+                content_bytes = answer.read()
+                connection.close()
+            if call.action == "Query" and answer.status == http.client.OK:
+                call.items_read = json.loads(content_bytes)["ScannedCount"]
+            kept = {k: v for k, v in answer.getheaders() if k.lower() not in _HOP}
+            length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+            self._answer(call, answer.status, kept, content_bytes, length)
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_request  # noqa: N815 - the server's names
+
+        def _answer(
+            self,
+            call: Call,
+            status: int,
+            headers: dict[str, str],
+            content: bytes,
+            length: str | None = None,
+        ) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", length or str(len(content)))
+            try:
+                call.answered = True  # before the caller can go on
+                self.end_headers()
+                self.wfile.write(content)
+            except (BrokenPipeError, ConnectionResetError):
+                call.answered = False
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's
+            """Callers read the calls, nobody reads a log."""
+
+    server = ThreadingHTTPServer((HOST, 0), Handler)
+    server.daemon_threads = True
+    wire = Wire(f"http://{HOST}:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield wire
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _call_of(method: str, headers: Any, body: bytes) -> Call:
+    scope = _SCOPE.search(headers.get("Authorization") or "")
+    service = scope.group(1) if scope else "unsigned"
+    target = headers.get("X-Amz-Target")
+    if target:
+        return Call(service, target.rpartition(".")[2], json.loads(body or b"{}"))
+    if headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        return Call(service, form["Action"], form)
+    return Call(service, method, {})

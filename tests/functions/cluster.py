@@ -1,0 +1,121 @@
+"""The embedded cluster as an outsider works on it: what KServe's controller and Kubernetes' own would write."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from tests.functions.cloud import Cloud
+from tests.functions.samples import Json
+from tests.local.kubernetes_api.running_server import MERGE, RunningServer
+
+SERVING = "/apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices"
+ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One tenant's namespace in the cluster."""
+
+    server: RunningServer
+    tenant: str
+
+    @property
+    def namespace(self) -> str:
+        return f"tenant-{self.tenant}"
+
+    def create_namespace(self) -> None:
+        created = self.server.call(
+            "POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}}
+        )
+        assert created.code == 201, created.body
+
+    def find(self, collection: str, name: str) -> Json:
+        """The object; empty when there is none."""
+        found = self.server.call("GET", f"{collection.format(self.namespace)}/{name}")
+        assert found.code in (200, 404), found.body
+        return found.body if found.code == 200 else {}
+
+    def service(self, name: str) -> Json:
+        return self.find(SERVING, name)
+
+    def weights(self, name: str) -> dict[str, int]:
+        """What the route gives to each backend Service."""
+        route = self.find(ROUTES, name)
+        [rule] = route["spec"]["rules"]
+        return {backend["name"]: backend["weight"] for backend in rule["backendRefs"]}
+
+    def touch(self, name: str) -> None:
+        """Change an InferenceService as anybody might."""
+        path = f"{SERVING.format(self.namespace)}/{name}"
+        change = {"metadata": {"annotations": {"touched": "yes"}}}
+        assert self.server.call("PATCH", path, change, media=MERGE).code == 200
+
+    def set_model_status(self, name: str, status: Json) -> None:
+        path = f"{SERVING.format(self.namespace)}/{name}/status"
+        changed = self.server.call("PATCH", path, {"status": {"modelStatus": status}}, media=MERGE)
+        assert changed.code == 200, changed.body
+
+    def create_predictor(self, name: str) -> None:
+        """The Deployment of a revision, not yet rolled out."""
+        labels = {"app": f"{name}-predictor"}
+        container = {"name": "kserve-container", "image": "server"}
+        spec = {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        }
+        body = {"metadata": {"name": f"{name}-predictor"}, "spec": spec}
+        created = self.server.call("POST", DEPLOYMENTS.format(self.namespace), body)
+        assert created.code == 201, created.body
+
+    def roll_out_predictor(self, name: str, **status: int) -> None:
+        """The Deployment's status, as its controller writes it when all pods are there."""
+        found = self.find(DEPLOYMENTS, f"{name}-predictor")
+        complete = {
+            "observedGeneration": found["metadata"]["generation"],
+            "replicas": 1,
+            "updatedReplicas": 1,
+            "readyReplicas": 1,
+            "availableReplicas": 1,
+        }
+        path = f"{DEPLOYMENTS.format(self.namespace)}/{name}-predictor/status"
+        changed = self.server.call("PATCH", path, {"status": complete | status}, media=MERGE)
+        assert changed.code == 200, changed.body
+
+    def set_endpoint(self, name: str, *, ready: bool) -> None:
+        """The EndpointSlice of the revision's Service, with one endpoint."""
+        labels = {"kubernetes.io/service-name": f"{name}-predictor"}
+        endpoint = {"addresses": ["127.0.0.1"], "conditions": {"ready": ready}}
+        body = {
+            "metadata": {"name": f"{name}-{'a' if ready else 'b'}", "labels": labels},
+            "addressType": "IPv4",
+            "endpoints": [endpoint],
+            "ports": [{"port": 8080}],
+        }
+        created = self.server.call("POST", SLICES.format(self.namespace), body)
+        assert created.code == 201, created.body
+
+
+def cluster_secret(server: RunningServer, /, **changes: Any) -> str:
+    """The secret's JSON by which functions reach a cluster that is no EKS."""
+    config = yaml.safe_load(server.kubeconfig.read_text())
+    access = config["clusters"][0]["cluster"]
+    authority = base64.b64decode(access["certificate-authority-data"]).decode()
+    stored = {
+        "server": access["server"],
+        "certificate_authority": authority,
+        "token": config["users"][0]["user"]["token"],
+    }
+    return json.dumps(stored | changes)
+
+
+def store_secret(cloud: Cloud, text: str) -> str:
+    """A new secret; its ARN."""
+    name = f"cluster-of-{cloud.table}"
+    made = cloud.clients.secrets.create_secret(Name=name, SecretString=text)
+    return str(made["ARN"])

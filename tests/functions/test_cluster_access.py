@@ -1,0 +1,108 @@
+"""How tasks are let into the cluster, and what they make of one that is down, renews its token or refuses."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from controlplane.errors import (
+    ClusterRefusedError,
+    ClusterUnavailableError,
+)
+from tests.functions.cloud import Cloud
+from tests.functions.cluster import cluster_secret
+from tests.functions.container import forget_wiring
+from tests.functions.stage import Stage
+from tests.functions.wire import Call, Wire
+from tests.local.kubernetes_api.running_server import RunningServer, free_port
+
+V1 = "vision--digits--v1"
+
+
+@pytest.mark.parametrize("task", ["apply_revision", "check_revision", "shift_traffic"])
+def test_cluster_that_is_down_is_unavailable(
+    stage: Stage, server: RunningServer, cloud: Cloud, task: str
+) -> None:
+    nobody = f"https://127.0.0.1:{free_port()}"
+    _store(cloud, cluster_secret(server, server=nobody))
+    before = cloud.item(stage.scenario.partition, "DEPLOYMENT#digits")
+
+    with pytest.raises(ClusterUnavailableError):
+        stage.run(task)
+
+    assert cloud.item(stage.scenario.partition, "DEPLOYMENT#digits") == before
+    _store(cloud, cluster_secret(server))
+    assert stage.run(task) in (None, {"state": "Missing"})
+
+
+def test_cluster_with_another_authority_is_not_trusted(
+    stage: Stage, cloud: Cloud, server: RunningServer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = RunningServer(tmp_path_factory.mktemp("other"), free_port()).start()
+    try:
+        stranger = json.loads(cluster_secret(other))["certificate_authority"]
+    finally:
+        other.stop()
+    _store(cloud, cluster_secret(server, certificate_authority=stranger))
+
+    with pytest.raises(ClusterUnavailableError):
+        stage.run("apply_revision")
+
+    assert not stage.cluster.service(V1)
+
+
+def test_token_that_was_renewed_is_read_again(
+    stage: Stage, cloud: Cloud, server: RunningServer, wire: Wire
+) -> None:
+    _store(cloud, cluster_secret(server, token="stale"))
+    reads: list[str] = []
+
+    def renew(made: Call) -> None:
+        """The token is renewed after the function has read the old one."""
+        if made.action == "GetSecretValue":
+            reads.append(made.name)
+            if len(reads) == 2:
+                _put_secret(cloud, cluster_secret(server))
+
+    wire.before = renew
+    stage.run("apply_revision")
+
+    assert stage.cluster.service(V1)
+    assert len(reads) == 2
+    stage.run("check_revision")
+    assert len(reads) == 2
+
+
+def test_token_that_stays_bad_is_refused_after_one_more_try(
+    stage: Stage, cloud: Cloud, server: RunningServer, wire: Wire
+) -> None:
+    _store(cloud, cluster_secret(server, token="stale"))
+
+    with pytest.raises(ClusterRefusedError, match="401"):
+        stage.run("apply_revision")
+
+    assert [c.name for c in wire.calls].count("secretsmanager:GetSecretValue") == 2
+
+
+def test_refusal_of_the_cluster_tells_what_it_says(stage: Stage, cloud: Cloud) -> None:
+    """A tenant whose namespace nobody has made."""
+    cloud.add_tenant("homeless")
+    scenario = replace(stage.scenario, tenant="homeless", arrivals=0)
+    scenario.create_project()
+    scenario.upload_version()
+    rollout = scenario.open_rollout(scenario.registered_event(1), "e1")["rollout"]
+
+    with pytest.raises(ClusterRefusedError, match="tenant-homeless") as refused:
+        stage.run("apply_revision", rollout)
+
+    assert refused.value.remedy
+
+
+def _store(cloud: Cloud, text: str) -> None:
+    """Change the secret, and begin with a container that has not read it."""
+    _put_secret(cloud, text)
+    forget_wiring()
+
+
+def _put_secret(cloud: Cloud, text: str) -> None:
+    cloud.clients.secrets.put_secret_value(SecretId=f"cluster-of-{cloud.table}", SecretString=text)

@@ -1,0 +1,106 @@
+"""Counting AWS calls: on the functions as they are, and on functions that were made to cost more."""
+
+from pathlib import Path
+
+import pytest
+
+from cdk.paths import Sources
+from local.bench.budgets import Findings, Row, exit_code
+from local.bench.counts import Counts, measure_counts
+from local.bench.operations import Kind, cases, operations
+from local.bench.packages import HostCode
+from tests.local.bench.conftest import APIS, replace
+
+MANY = 20
+ADAPTERS = Path("python/controlplane/adapters")
+
+
+def measure(endpoint: str, sources: Sources, tmp_path: Path, function: str = "") -> Findings:
+    """Measure the requests that one function answers, or all there are."""
+    wanted = [case for case in cases() if function in ("", case.operation.function)]
+    code = HostCode(tmp_path / "code", sources)
+    return measure_counts(endpoint, code, APIS, wanted, MANY)
+
+
+def row_of(findings: Findings, part: str) -> Row:
+    [found] = [row for row in findings.rows if part in row.budget]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls", "kept"),
+    [
+        (Kind.READ, (), True),
+        (Kind.READ, ("GetItem",), True),
+        (Kind.READ, ("GetItem", "GetItem"), False),
+        (Kind.READ, ("Query",), False),
+        (Kind.READ, ("PutItem",), False),
+        (Kind.LIST, ("Query",), True),
+        (Kind.LIST, ("Query", "Query"), False),
+        (Kind.LIST, ("GetItem", "Query"), False),
+        (Kind.CHANGE, ("PutItem",), True),
+        (Kind.CHANGE, ("BatchGetItem", "TransactWriteItems"), True),
+        (Kind.CHANGE, ("GetItem", "GetItem", "PutItem"), False),
+        (Kind.CHANGE, ("PutItem", "PutItem"), False),
+        (Kind.CHANGE, ("GetItem", "Query", "PutItem"), False),
+        (Kind.CHANGE, ("GetItem", "sts:AssumeRole"), True),
+        (Kind.CHANGE, ("GetItem", "PutItem", "events:PutEvents"), False),
+    ],
+)
+def test_bounds_are_the_designs(kind: Kind, calls: tuple[str, ...], kept: bool) -> None:
+    assert Counts(calls, items_read=0).keeps(kind) is kept
+
+
+def test_every_operation_is_called_and_creations_with_a_key_too() -> None:
+    names = [case.name for case in cases()]
+
+    assert {operation.name for operation in operations()} <= set(names)
+    assert len(names) == len(set(names))
+    assert "POST /projects, with Idempotency-Key" in names
+    assert "GET /projects, next page" in names
+
+
+def test_functions_as_they_are_keep_every_bound(
+    endpoint: str, sources: Sources, tmp_path: Path
+) -> None:
+    findings = measure(endpoint, sources, tmp_path)
+
+    assert exit_code(findings.rows) == 0, findings.rows
+    assert len(findings.rows) == 4
+    [detail] = findings.details
+    assert len(detail.lines) == len(list(cases()))
+    calls = {line[0]: line[2] for line in detail.lines}
+    assert calls["GET /projects/{project}"] == "GetItem"
+    assert calls["DELETE /projects/{project}"] == "GetItem, PutItem"
+
+
+def test_a_repository_that_reads_twice_fails_the_run(
+    endpoint: str, sources: Sources, tmp_path: Path
+) -> None:
+    read = "        item = self._table.get(project_key(tenant_id, name))\n"
+    adapter = sources.controlplane_layer / ADAPTERS / "dynamodb_projects.py"
+    replace(adapter, read, read * 2)
+
+    findings = measure(endpoint, sources, tmp_path, "projects/api")
+
+    reads, changes = row_of(findings, "makes: read"), row_of(findings, "create or change")
+    assert reads.fails
+    assert "GET /projects/{project}" in reads.measured
+    assert changes.fails
+    assert "DELETE /projects/{project}" in changes.measured
+    assert not row_of(findings, "list a page").fails
+    assert exit_code(findings.rows) == 1
+
+
+def test_a_list_that_reads_all_there_is_fails_the_run(
+    endpoint: str, sources: Sources, tmp_path: Path
+) -> None:
+    table = sources.controlplane_layer / ADAPTERS / "dynamodb_table.py"
+    replace(table, "                    limit=page.limit + 1,\n", "")
+
+    findings = measure(endpoint, sources, tmp_path, "projects/api")
+
+    grown = row_of(findings, "does not grow")
+    assert grown.fails
+    assert "GET /projects" in grown.measured
+    assert exit_code(findings.rows) == 1

@@ -1,0 +1,44 @@
+"""Revisions that serve no longer go, also when the execution that was to see to it died."""
+
+from http import HTTPStatus
+
+from local.demo.training import Training
+from tests.stack.fixtures import NewProject
+from tests.stack.project import Project
+from tests.stack.running import RunningStack
+from tests.stack.waiting import eventually
+
+
+def test_revisions_go_after_their_execution_died_and_with_their_deployment(
+    stack: RunningStack, training: Training, new_project: NewProject
+) -> None:
+    project = new_project("gone")
+    project.serve("digits", training.first.file.read_bytes())
+    project.serve("digits", training.second.file.read_bytes())
+    rollout = stack.executions("ModelRollout")
+    ((execution, _), _) = rollout.started_by_project(project.name)
+    eventually(lambda: "WaitForRetirement" in rollout.states(execution), "the grace to begin")
+
+    rollout.abort(execution)
+
+    project.wait_until_gone("digits", 1)
+    found = project.deployment("digits")
+    assert found is not None
+    assert (found["status"], found["stable"]["version"]) == ("Ready", 2)
+    _assert_deletion_leaves_the_versions(project)
+
+    served = project.serve("digits", training.first.file.read_bytes())
+    assert served["stable"]["version"] == 3
+
+
+def _assert_deletion_leaves_the_versions(project: Project) -> None:
+    path = project.path("/deployments/digits")
+    assert project.caller.call("DELETE", path).status == HTTPStatus.ACCEPTED
+    eventually(lambda: project.deployment("digits") is None, "the deployment to go")
+    project.wait_until_gone("digits", 2)
+    assert project.route("digits") is None
+    assert project.roll_out("digits", 2).status == HTTPStatus.NOT_FOUND
+    assert project.versions("digits") == [2, 1]
+    assert project.version("digits", 2)["served_by"] == []
+    version = project.path("/models/digits/versions/2")
+    assert project.caller.call("DELETE", version).status == HTTPStatus.NO_CONTENT

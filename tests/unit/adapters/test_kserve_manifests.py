@@ -1,0 +1,116 @@
+"""The cluster's objects as they are written, by the fields on which serving hangs."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.adapters.kserve_manifests import http_route, inference_service, weights_of
+from controlplane.serving.model import ServedVersion
+from controlplane.serving.ports import RevisionSpec
+from controlplane.serving.runtimes import CATALOG
+
+URI = "s3://models-bucket/registry/tenant-acme/vision/digits/3"
+SPEC = RevisionSpec(
+    tenant_id="acme",
+    project="vision",
+    deployment="digits",
+    rollout_id="r-00000001",
+    version=ServedVersion(model="digits", number=3, uri=URI, format="sklearn", files={}),
+    runtime=CATALOG["sklearn"],
+)
+GATEWAY = ("headrace-system", "headrace")
+NAME = "vision--digits--v3"
+
+
+def test_a_revision_is_one_inference_service_in_standard_mode() -> None:
+    manifest = inference_service(SPEC)
+
+    assert manifest["apiVersion"] == "serving.kserve.io/v1beta1"
+    metadata = manifest["metadata"]
+    assert (metadata["name"], metadata["namespace"]) == (NAME, "tenant-acme")
+    assert metadata["annotations"]["serving.kserve.io/deploymentMode"] == "Standard"
+    assert metadata["labels"]["networking.kserve.io/visibility"] == "cluster-local"
+    assert {
+        name.removeprefix("headrace.dev/"): value
+        for name, value in metadata["labels"].items()
+        if name.startswith("headrace.dev/")
+    } == {"tenant": "acme", "project": "vision", "deployment": "digits", "version": "3"}
+
+
+def test_its_runtime_is_named_and_told_the_deployments_name() -> None:
+    """All revisions answer to one model name, whatever KServe would choose."""
+    predictor = inference_service(SPEC)["spec"]["predictor"]
+
+    assert predictor["model"] == {
+        "modelFormat": {"name": "sklearn"},
+        "runtime": "kserve-sklearnserver",
+        "storageUri": URI,
+        "args": ["--model_name=digits"],
+    }
+    assert predictor["serviceAccountName"] == "models"
+    assert predictor["minReplicas"] == 1
+    assert "canaryTrafficPercent" not in json.dumps(predictor)
+
+
+def test_a_further_rollout_of_the_same_version_changes_the_object() -> None:
+    again = RevisionSpec(**{**vars(SPEC), "rollout_id": "r-00000002"})
+
+    first, second = inference_service(SPEC)["metadata"], inference_service(again)["metadata"]
+
+    assert first["name"] == second["name"]
+    assert first["annotations"] != second["annotations"]
+
+
+def test_a_route_is_found_by_its_path_and_rewrites_it_away() -> None:
+    manifest = http_route("acme", "vision", "digits", {NAME: 100}, GATEWAY)
+
+    assert manifest["metadata"]["name"] == "vision--digits"
+    assert manifest["metadata"]["namespace"] == "tenant-acme"
+    (parent,) = manifest["spec"]["parentRefs"]
+    assert (parent["namespace"], parent["name"]) == GATEWAY
+    (rule,) = manifest["spec"]["rules"]
+    path = "/serving/tenant-acme/vision--digits"
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": path}}]
+    (rewrite,) = rule["filters"]
+    assert rewrite["urlRewrite"]["path"] == {
+        "type": "ReplacePrefixMatch",
+        "replacePrefixMatch": "/",
+    }
+
+
+def test_every_backend_is_told_apart_by_a_header_of_its_own() -> None:
+    weights = {NAME: 90, "vision--digits--v4": 10}
+
+    manifest = http_route("acme", "vision", "digits", weights, GATEWAY)
+
+    backends = manifest["spec"]["rules"][0]["backendRefs"]
+    assert [(b["name"], b["port"], b["weight"]) for b in backends] == [
+        (f"{NAME}-predictor", 80, 90),
+        ("vision--digits--v4-predictor", 80, 10),
+    ]
+    headers = [
+        header
+        for backend in backends
+        for change in backend["filters"]
+        for header in change["requestHeaderModifier"]["set"]
+    ]
+    assert headers == [{"name": "x-headrace-revision", "value": name} for name in weights]
+
+
+@given(
+    st.dictionaries(
+        st.integers(1, 999).map(lambda n: f"vision--digits--v{n}"), st.integers(0, 100), max_size=4
+    )
+)
+def test_weights_are_read_as_they_were_written(weights: dict[str, int]) -> None:
+    written = json.loads(json.dumps(http_route("acme", "vision", "digits", weights, GATEWAY)))
+
+    assert weights_of(written) == weights
+
+
+def test_a_weight_that_is_not_written_is_one() -> None:
+    route = {"spec": {"rules": [{"backendRefs": [{"name": f"{NAME}-predictor"}]}, {}]}}
+
+    assert weights_of(route) == {NAME: 1}
+    assert weights_of({"spec": {}}) == {}

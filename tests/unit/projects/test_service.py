@@ -1,0 +1,142 @@
+"""The rules of projects."""
+
+from datetime import timedelta
+
+import pytest
+
+from controlplane.errors import (
+    AlreadyExistsError,
+    ConcurrentChangeError,
+    IdempotencyKeyReusedError,
+    InUseError,
+    NotFoundError,
+    PreconditionFailedError,
+)
+from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted, ProjectRequest
+from controlplane.projects.service import create_project, delete_project
+from controlplane.requests import IdempotentRequest, PageRequest
+from tests.fakes import Clock, MemoryProjects, MemoryTable
+from tests.fakes.clock import START
+
+WANTED = ProjectRequest(name="vision", description="Pictures")
+
+
+@pytest.fixture
+def table(clock: Clock) -> MemoryTable:
+    return MemoryTable()
+
+
+def create(
+    table: MemoryTable,
+    name: str = "vision",
+    tenant: str = "acme",
+    once: IdempotentRequest | None = None,
+) -> Project:
+    wanted = WANTED.model_copy(update={"name": name})
+    return create_project(tenant, wanted, "ada", once, projects=MemoryProjects(table))
+
+
+def delete(table: MemoryTable, if_match: int | None = None, tenant: str = "acme") -> None:
+    delete_project(tenant, "vision", "ada", if_match, projects=MemoryProjects(table))
+
+
+def once(key: str = "key", body: str = "body") -> IdempotentRequest:
+    return IdempotentRequest(key, body, START + timedelta(hours=24))
+
+
+def count_versions(table: MemoryTable, number: int) -> None:
+    place = ("acme", "vision")
+    project = table.projects[place]
+    table.projects[place] = project.model_copy(
+        update={"model_versions": number, "version": project.version + 1}
+    )
+
+
+def test_a_project_is_stored_and_announced(table: MemoryTable) -> None:
+    project = create(table)
+
+    assert MemoryProjects(table).get("acme", "vision") == project
+    assert (project.description, project.created_by, project.version) == ("Pictures", "ada", 1)
+    (event,) = table.events_of(ProjectCreated)
+    assert (event.tenant_id, event.subject) == ("acme", "projects/vision")
+
+
+def test_a_name_is_taken_within_its_tenant_only(table: MemoryTable) -> None:
+    create(table)
+    create(table, tenant="globex")
+
+    with pytest.raises(AlreadyExistsError):
+        create(table)
+
+
+def test_a_repeat_is_the_first_answer_and_one_event(table: MemoryTable) -> None:
+    assert create(table, once=once()) == create(table, once=once())
+    assert len(table.events_of(ProjectCreated)) == 1
+
+
+def test_a_key_used_for_another_body_is_refused(table: MemoryTable) -> None:
+    create(table, once=once())
+
+    with pytest.raises(IdempotencyKeyReusedError):
+        create(table, "audio", once=once(body="other"))
+
+
+def test_a_key_is_forgotten_after_its_time(table: MemoryTable, clock: Clock) -> None:
+    create(table, once=once())
+    clock.advance(24 * 3600 + 1)
+
+    assert create(table, "audio", once=once(body="other")).name == "audio"
+
+
+def test_an_empty_project_is_deleted_and_announced(table: MemoryTable) -> None:
+    create(table)
+    delete(table, if_match=1)
+
+    assert len(table.events_of(ProjectDeleted)) == 1
+    with pytest.raises(NotFoundError):
+        delete(table)
+
+
+def test_a_project_with_versions_stays(table: MemoryTable) -> None:
+    create(table)
+    count_versions(table, 2)
+
+    with pytest.raises(InUseError, match="2 model versions") as refused:
+        delete(table)
+    assert refused.value.remedy
+
+
+def test_a_version_that_is_registered_meanwhile_keeps_the_project(table: MemoryTable) -> None:
+    create(table)
+    table.interrupt = lambda: count_versions(table, 1)
+
+    with pytest.raises(ConcurrentChangeError):
+        delete(table)
+    assert ("acme", "vision") in table.projects
+
+
+def test_another_state_than_the_callers_is_not_deleted(table: MemoryTable) -> None:
+    create(table)
+
+    with pytest.raises(PreconditionFailedError, match="version 1"):
+        delete(table, if_match=2)
+
+
+def test_another_tenants_project_is_not_there(table: MemoryTable) -> None:
+    create(table)
+
+    with pytest.raises(NotFoundError):
+        delete(table, tenant="globex")
+
+
+def test_projects_are_listed_by_name_and_tenant(table: MemoryTable) -> None:
+    for name in ("c", "a", "b"):
+        create(table, name)
+    create(table, "z", tenant="globex")
+    projects = MemoryProjects(table)
+
+    first = projects.list("acme", PageRequest(limit=2))
+    second = projects.list("acme", PageRequest(limit=2, after=first.next_after))
+
+    assert [p.name for p in first.items] == ["a", "b"]
+    assert ([p.name for p in second.items], second.next_after) == (["c"], None)

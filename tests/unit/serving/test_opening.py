@@ -1,0 +1,170 @@
+"""What an event asks of a deployment, and what there is to do."""
+
+import pytest
+
+from controlplane.errors import ConcurrentChangeError, NotFoundError
+from controlplane.serving.model import (
+    RolloutEnded,
+    RolloutRequested,
+    RolloutStarted,
+    RolloutState,
+)
+from controlplane.serving.opening import Action
+from tests.fakes import Clock
+from tests.unit.serving.world import NAME, PROJECT, TENANT, World
+
+
+def done(_: object) -> None:
+    """What an interruption came to is seen in the world."""
+
+
+def test_the_first_version_makes_the_deployment_and_starts(world: World) -> None:
+    opened, _ = world.open(world.register(1))
+
+    assert opened.action is Action.ROLL_OUT
+    found = world.deployment
+    assert (found.name, found.model) == (NAME, NAME)
+    assert found.active is not None
+    assert found.active.rollout_id == opened.rollout_id
+    assert world.rollout(found.active.rollout_id).state is RolloutState.RUNNING
+    assert world.table.versions[TENANT, PROJECT, NAME, 1].served_by == (NAME,)
+    assert [type(event) for event in world.serving_events()] == [RolloutStarted]
+
+
+def test_the_same_execution_may_open_again(world: World) -> None:
+    registered = world.register(1)
+    first, reference = world.open(registered)
+
+    again, _ = world.open(registered, reference.execution)
+
+    assert again == first
+    assert len(world.serving_events()) == 1
+
+
+def test_the_same_event_in_another_execution_has_nothing_to_do(world: World) -> None:
+    registered = world.register(1)
+    world.open(registered)
+
+    again, _ = world.open(registered)
+
+    assert again.action is Action.NOTHING
+    assert len(world.table.rollouts) == 1
+    assert len(world.serving_events()) == 1
+
+
+def test_the_same_event_after_the_end_does_not_roll_out_again(world: World) -> None:
+    registered = world.register(1)
+    reference = world.start(registered)
+    world.fail(reference)
+    world.retire()
+
+    assert world.open(registered)[0].action is Action.NOTHING
+    assert world.deployment.active is None
+
+
+def test_a_version_that_comes_while_one_rolls_out_waits(world: World) -> None:
+    world.start(world.register(1))
+
+    opened, _ = world.open(world.register(2))
+
+    assert opened.action is Action.NOTHING
+    assert world.deployment.waiting is not None
+    assert world.rollout(world.deployment.waiting.rollout_id).state is RolloutState.WAITING
+    (event,) = world.table.events_of(RolloutRequested)
+    assert isinstance(event, RolloutRequested)
+    assert not event.needs_execution
+
+
+def test_the_one_between_is_superseded_and_told_why(world: World, clock: Clock) -> None:
+    world.start(world.register(1))
+    world.open(world.register(2))
+    between = world.deployment.waiting
+    clock.advance(1)
+    world.open(world.register(3))
+
+    assert between is not None
+    superseded = world.rollout(between.rollout_id)
+    assert superseded.state is RolloutState.SUPERSEDED
+    assert superseded.reason is not None
+    assert "version 3" in superseded.reason.message
+    assert superseded.reason.remedy
+    assert world.table.versions[TENANT, PROJECT, NAME, 2].served_by == ()
+    event = world.serving_events()[-1]
+    assert isinstance(event, RolloutRequested)
+    assert event.superseded == between.rollout_id
+
+
+def test_an_older_version_that_comes_late_is_superseded(world: World) -> None:
+    older, newer = world.register(1), world.register(2)
+    world.roll_out(3)
+    late = [world.open(event)[0] for event in (newer, older)]
+
+    assert [opened.action for opened in late] == [Action.NOTHING, Action.NOTHING]
+    assert [event.state for event in world.ended()][-2:] == [RolloutState.SUPERSEDED] * 2
+    assert not any(event.needs_execution for event in world.ended())
+    assert world.deployment.stable is not None
+    assert world.deployment.stable.model_version == 3
+
+
+def test_what_waits_starts_when_an_older_one_comes_late(world: World, clock: Clock) -> None:
+    first = world.start(world.register(1))
+    late = world.register(2)
+    clock.advance(1)
+    world.open(world.register(3))
+    world.fail(first)
+
+    opened, _ = world.open(late)
+
+    assert opened.action is Action.ROLL_OUT
+    active = world.deployment.active
+    assert active is not None
+    assert active.model_version == 3
+    started = world.serving_events()[-1]
+    assert isinstance(started, RolloutStarted)
+    assert started.superseded is not None
+    assert world.rollout(started.superseded).state is RolloutState.SUPERSEDED
+
+
+def test_the_end_of_one_rollout_asks_for_the_next(world: World, clock: Clock) -> None:
+    first = world.start(world.register(1))
+    clock.advance(1)
+    world.open(world.register(2))
+    world.finish(first)
+    (ended,) = world.table.events_of(RolloutEnded)
+    assert isinstance(ended, RolloutEnded)
+    assert ended.needs_execution
+
+    opened, _ = world.open()
+
+    assert opened.action is Action.ROLL_OUT
+    assert world.deployment.waiting is None
+
+
+def test_an_execution_that_only_finds_leftovers_retires_them(world: World) -> None:
+    world.roll_out(1)
+    world.roll_out(2)
+
+    assert world.open()[0].action is Action.RETIRE
+
+
+def test_an_event_about_nothing_is_no_error(world: World) -> None:
+    assert world.open()[0].action is Action.NOTHING
+
+
+def test_two_executions_at_the_same_time_start_one_rollout(world: World) -> None:
+    registered = world.register(1)
+    world.table.interrupt = lambda: done(world.start(registered))
+
+    with pytest.raises(ConcurrentChangeError):
+        world.open(registered)
+    assert world.open(registered)[0].action is Action.NOTHING
+    assert len(world.table.rollouts) == 1
+
+
+def test_a_version_that_was_deleted_before_its_event_came_is_not_held(world: World) -> None:
+    registered = world.register(1)
+    world.table.versions.clear()
+
+    with pytest.raises(NotFoundError):
+        world.open(registered)
+    assert world.table.deployments == {}

@@ -1,0 +1,251 @@
+"""The steps of a rollout: each works only for the execution that owns it, and ends in a state with a reason."""
+
+import json
+
+import pytest
+
+from controlplane.errors import (
+    ClusterUnavailableError,
+    RolloutFailedError,
+    RolloutNotActiveError,
+    RolloutTimedOutError,
+    UnavailableError,
+)
+from controlplane.serving.model import DeploymentStatus, RolloutState
+from controlplane.serving.ports import RevisionObservation, RevisionState
+from tests.fakes import Clock
+from tests.fakes.cluster import PROGRESSING
+from tests.unit.serving.world import (
+    GRACE,
+    TENANT,
+    TIMEOUT,
+    World,
+    revision,
+)
+
+
+def test_a_rollout_moves_all_traffic_and_becomes_the_stable_revision(
+    world: World, clock: Clock
+) -> None:
+    reference = world.start(world.register(1))
+    world.check(reference)
+    world.apply(reference)
+    assert world.weights == {revision(1): 0}
+    assert world.observe(reference) is RevisionState.READY
+    world.shift(reference)
+    assert world.weights == {revision(1): 100}
+    moment = clock.advance(5)
+    world.finish(reference)
+
+    found = world.deployment
+    assert found.status is DeploymentStatus.READY
+    assert found.stable is not None
+    assert (found.stable.name, found.stable.since) == (revision(1), moment)
+    record = world.rollout(reference.rollout_id)
+    assert (record.state, record.ended_at) == (RolloutState.PROMOTED, moment)
+    (event,) = world.ended()
+    assert (event.state, event.reason, event.needs_execution) == ("Promoted", None, False)
+
+
+def test_a_revision_is_made_of_what_was_registered(world: World) -> None:
+    reference = world.start(world.register(1))
+
+    world.apply(reference)
+
+    spec = world.cluster.revisions[TENANT, revision(1)]
+    assert spec.version.uri.endswith("/digits/1")
+    assert spec.runtime.name == "kserve-sklearnserver"
+    assert spec.rollout_id == reference.rollout_id
+
+
+def test_every_step_may_be_repeated(world: World) -> None:
+    reference = world.start(world.register(1))
+    for step in (world.check, world.apply, world.observe, world.shift):
+        step(reference)
+        step(reference)
+
+    assert world.weights == {revision(1): 100}
+
+
+def test_a_route_with_traffic_is_not_touched_before_the_revision_is_ready(world: World) -> None:
+    world.roll_out(1)
+    reference = world.start(world.register(2))
+
+    world.apply(reference)
+
+    assert world.weights == {revision(1): 100}
+
+
+def test_a_step_of_an_execution_that_owns_nothing_is_refused(world: World) -> None:
+    reference = world.start(world.register(1))
+    world.finish(reference)
+    world.start(world.register(2))
+
+    for step in (
+        world.check,
+        world.apply,
+        world.observe,
+        world.shift,
+        world.finish,
+        world.fail,
+    ):
+        with pytest.raises(RolloutNotActiveError):
+            step(reference)
+    assert world.cluster.revisions == {}
+    assert world.weights is None
+
+
+def test_a_step_for_a_deployment_that_is_not_there_is_refused(world: World) -> None:
+    reference = world.start(world.register(1))
+    world.table.deployments.clear()
+
+    with pytest.raises(RolloutNotActiveError):
+        world.observe(reference)
+
+
+def test_a_format_that_nobody_serves_is_refused_before_the_cluster(world: World) -> None:
+    reference = world.start(world.register(1, model_format="onnx"))
+
+    with pytest.raises(RolloutFailedError) as refused:
+        world.check(reference)
+
+    assert refused.value.reason == "NoSupportingRuntime"
+    assert "onnx" in refused.value.message
+    assert "sklearn" in (refused.value.remedy or "")
+    assert json.loads(str(refused.value)) == {
+        "code": "NoSupportingRuntime",
+        "message": refused.value.message,
+        "remedy": refused.value.remedy,
+    }
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_files_that_are_not_as_registered_are_refused(world: World, damage: str) -> None:
+    reference = world.start(world.register(1))
+    (key,) = world.artifacts.keys_below("registry/")
+    if damage == "gone":
+        world.artifacts.purge(key)
+    else:
+        world.artifacts.put(key, b"other weights", modified_at=world.deployment.created_at)
+
+    with pytest.raises(RolloutFailedError) as refused:
+        world.check(reference)
+
+    assert refused.value.reason == "ArtifactChanged"
+    assert "model.pkl" in refused.value.message
+    assert "Upload" in (refused.value.remedy or "")
+
+
+def test_a_version_that_is_gone_is_refused(world: World) -> None:
+    reference = world.start(world.register(1))
+    world.table.versions.clear()
+
+    for step in (world.check, world.apply):
+        with pytest.raises(RolloutFailedError) as refused:
+            step(reference)
+        assert refused.value.reason == "VersionGone"
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "remedy"),
+    [
+        ("ModelLoadFailed", "ModelLoadFailed", "loads with the framework version"),
+        ("RuntimeNotRecognized", "RuntimeNotRecognized", "administrators"),
+        ("NoSupportingRuntime", "NoSupportingRuntime", "Convert"),
+        ("SomethingNew", "SomethingNew", "log"),
+        ("", "RevisionFailed", "log"),
+    ],
+)
+def test_a_revision_that_failed_says_why_and_what_to_do(
+    world: World, reason: str, code: str, remedy: str
+) -> None:
+    reference = world.start(world.register(1))
+    world.apply(reference)
+    world.cluster.outcomes[1] = RevisionObservation(RevisionState.FAILED, reason, "KeyError: 'w'")
+
+    with pytest.raises(RolloutFailedError) as failed:
+        world.observe(reference)
+
+    assert not isinstance(failed.value, RolloutTimedOutError)
+    assert (failed.value.reason, failed.value.message) == (code, "KeyError: 'w'")
+    assert remedy in (failed.value.remedy or "")
+
+
+def test_a_revision_that_is_not_ready_by_the_deadline_times_out(world: World, clock: Clock) -> None:
+    reference = world.start(world.register(1))
+    world.apply(reference)
+    world.cluster.outcomes[1] = PROGRESSING
+    clock.advance(TIMEOUT.total_seconds())
+    assert world.observe(reference) is RevisionState.PROGRESSING
+    clock.advance(1)
+
+    with pytest.raises(RolloutTimedOutError) as failed:
+        world.observe(reference)
+    assert failed.value.reason == "DeadlineExceeded"
+    assert "not yet" in failed.value.message
+
+
+def test_a_revision_that_is_ready_after_the_deadline_is_taken(world: World, clock: Clock) -> None:
+    reference = world.start(world.register(1))
+    world.apply(reference)
+    clock.advance(TIMEOUT.total_seconds() + 1)
+
+    assert world.observe(reference) is RevisionState.READY
+
+
+def test_a_revision_that_is_missing_can_be_applied_again_until_the_deadline(
+    world: World, clock: Clock
+) -> None:
+    reference = world.start(world.register(1))
+    assert world.observe(reference) is RevisionState.MISSING
+    clock.advance(TIMEOUT.total_seconds() + 1)
+
+    with pytest.raises(RolloutTimedOutError):
+        world.observe(reference)
+
+
+def test_a_cluster_that_does_not_answer_is_no_fault_of_the_model(world: World) -> None:
+    reference = world.start(world.register(1))
+    world.cluster.fail_next(1)
+
+    with pytest.raises(ClusterUnavailableError):
+        world.apply(reference)
+    world.apply(reference)
+    world.artifacts.unavailable = 1
+    with pytest.raises(UnavailableError):
+        world.check(reference)
+
+
+def test_a_failed_rollout_keeps_the_stable_revision_and_its_traffic(world: World) -> None:
+    world.roll_out(1)
+    reference = world.start(world.register(2))
+    world.apply(reference)
+
+    world.fail(reference, "ModelLoadFailed")
+    world.retire()
+
+    found = world.deployment
+    assert found.status is DeploymentStatus.READY
+    assert found.stable is not None
+    assert found.stable.model_version == 1
+    assert world.weights == {revision(1): 100}
+    assert [name for _, name in world.cluster.revisions] == [revision(1)]
+    assert world.last.reason is not None
+    assert world.last.reason.code == "ModelLoadFailed"
+    record = world.rollout(reference.rollout_id)
+    assert (record.state, record.reason) == (RolloutState.FAILED, world.last.reason)
+
+
+def test_a_later_version_works_after_a_failure(world: World) -> None:
+    world.fail(world.start(world.register(1)))
+    world.roll_out(2)
+
+    assert world.deployment.status is DeploymentStatus.READY
+
+
+def test_the_revision_before_gets_its_grace_time(world: World, clock: Clock) -> None:
+    world.roll_out(1)
+    world.roll_out(2)
+
+    (leaving,) = world.deployment.retiring
+    assert (leaving.name, leaving.retire_at) == (revision(1), clock.now() + GRACE)
