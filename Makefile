@@ -88,7 +88,7 @@ format: .venv/installed ## Format and sort imports
 	$(BIN)/ruff format .
 
 clean: down ## Stop everything and remove state, environments and caches
-	rm -rf $(STATE) .venv .venvs build cdk.out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(STATE) .local-bench .venv .venvs build cdk.out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list

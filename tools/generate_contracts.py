@@ -151,6 +151,7 @@ def _part(entry: str) -> dict[str, Any]:
 
 def _operation(operation: dict[str, Any], entry: str, method: str) -> dict[str, Any]:
     is_open = operation.pop("x-open", False)
+    creates = method == "post" and not operation.pop("x-creates-nothing", False)
     responses = {s: r for s, r in operation["responses"].items() if s != "422"}
     statuses = ["422"] if is_open else ["401", "403", "404", "422"]
     if method != "get":
@@ -164,15 +165,15 @@ def _operation(operation: dict[str, Any], entry: str, method: str) -> dict[str, 
         }
     described = operation | {"responses": dict(sorted(responses.items()))}
     described["x-headrace-function"] = entry
-    described["parameters"] = operation.get("parameters", []) + _headers(method, is_open)
+    described["parameters"] = operation.get("parameters", []) + _headers(method, is_open, creates)
     return described | ({"security": []} if is_open else {})
 
 
-def _headers(method: str, is_open: bool) -> list[dict[str, Any]]:
+def _headers(method: str, is_open: bool, creates: bool) -> list[dict[str, Any]]:
     names = {"X-Correlation-Id": "Chosen by the caller, repeated in every event and log line"}
     if not is_open:
         names["X-Tenant-Id"] = "For platform administrators: the tenant to work on"
-    if method == "post":
+    if creates:
         names["Idempotency-Key"] = "A repeat with the same key within 24 hours changes nothing"
     if method in ("delete", "put", "patch"):
         names["If-Match"] = "The ETag that the resource must still have"

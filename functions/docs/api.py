@@ -1,5 +1,6 @@
 """HTTP API: the OpenAPI document, and Swagger UI to read and try it; both from files."""
 
+from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
@@ -11,15 +12,23 @@ from controlplane.runtime.http import BASE, create_api, serve
 DOCUMENT = Path(__file__).with_name("openapi.json")
 PAGE = Path(__file__).with_name("swagger.html")
 # Powertools carries the built files of Swagger UI.
-SWAGGER = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
+SWAGGER = Path(str(files("aws_lambda_powertools.event_handler.openapi.swagger_ui")))
 CACHED = {"Cache-Control": "public, max-age=3600"}
 
 api = create_api()
 
 
-def _file(content: str, content_type: str) -> Response[str]:
+@cache
+def _content(file: Path) -> str:
+    return file.read_text()
+
+
+def _answer(file: Path, content_type: str) -> Response[str]:
     return Response(
-        status_code=HTTPStatus.OK.value, content_type=content_type, body=content, headers=CACHED
+        status_code=HTTPStatus.OK.value,
+        content_type=content_type,
+        body=_content(file),
+        headers=CACHED,
     )
 
 
@@ -30,7 +39,7 @@ def _file(content: str, content_type: str) -> Response[str]:
     openapi_extensions={"x-open": True},
 )
 def get_openapi() -> Response[str]:
-    return _file(DOCUMENT.read_text(), "application/json")
+    return _answer(DOCUMENT, "application/json")
 
 
 @api.get(
@@ -40,7 +49,7 @@ def get_openapi() -> Response[str]:
     openapi_extensions={"x-open": True},
 )
 def get_docs() -> Response[str]:
-    return _file(PAGE.read_text(), "text/html")
+    return _answer(PAGE, "text/html")
 
 
 @api.get(
@@ -50,7 +59,7 @@ def get_docs() -> Response[str]:
     openapi_extensions={"x-open": True},
 )
 def get_script() -> Response[str]:
-    return _file((SWAGGER / "swagger-ui-bundle.min.js").read_text(), "text/javascript")
+    return _answer(SWAGGER / "swagger-ui-bundle.min.js", "text/javascript")
 
 
 @api.get(
@@ -60,7 +69,7 @@ def get_script() -> Response[str]:
     openapi_extensions={"x-open": True},
 )
 def get_styles() -> Response[str]:
-    return _file((SWAGGER / "swagger-ui.min.css").read_text(), "text/css")
+    return _answer(SWAGGER / "swagger-ui.min.css", "text/css")
 
 
 lambda_handler = serve(api)

@@ -168,6 +168,7 @@ def remove_upload(project: ProjectName, model: ModelName, upload: Upload) -> Res
 @api.post(
     f"{MODELS}/<model>/credentials",
     summary="Temporary AWS credentials to upload files of this model with any S3 client",
+    openapi_extensions={"x-creates-nothing": True},
     tags=["registry"],
     status_code=201,
 )

@@ -1,6 +1,6 @@
 """State machine task: record that a registration could not be finished."""
 
-from controlplane.registry.registration import fail_upload
+from controlplane.registry.failure import fail_upload
 from controlplane.runtime.registrations import FailedArrivalInput
 from controlplane.runtime.tasks import task
 from controlplane.runtime.wiring import artifacts, upload_repository

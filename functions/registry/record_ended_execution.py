@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from controlplane.registry.registration import fail_upload
+from controlplane.registry.failure import fail_upload
 from controlplane.runtime.registrations import FailedArrivalInput
 from controlplane.runtime.tasks import task
 from controlplane.runtime.wiring import artifacts, upload_repository

@@ -3,13 +3,13 @@
 import json
 from typing import Any, Self
 
-from controlplane.runtime.rollouts import DeploymentInput, OpeningInput
+from controlplane.runtime.rollouts import OpeningInput
 from controlplane.runtime.tasks import task
 from controlplane.runtime.wiring import deployment_repository
-from controlplane.serving.retirement import record_ended_execution
+from controlplane.serving.ended_execution import record_ended_execution
 
 
-class EndedExecution(DeploymentInput):
+class EndedExecution(OpeningInput):
     status: str
 
     @classmethod
@@ -17,7 +17,7 @@ class EndedExecution(DeploymentInput):
         detail = event["detail"]
         started_by = {"event": json.loads(detail["input"]), "execution": detail["executionArn"]}
         opening = OpeningInput.parse(started_by)
-        return cls(**opening.model_dump(exclude={"registered"}), status=detail["status"])
+        return cls(**dict(opening), status=detail["status"])
 
 
 @task(EndedExecution.parse)
@@ -28,5 +28,6 @@ def lambda_handler(given: EndedExecution) -> None:
         given.deployment,
         given.execution,
         given.status,
+        given.registered,
         deployments=deployment_repository(),
     )

@@ -54,11 +54,6 @@ class MemoryUploads:
         )
         self._put(tenant_id, project, upload, known)
 
-    def save(self, tenant_id: str, project: str, upload: Upload, known: Upload | None) -> None:
-        self._table.begin_write()
-        self._require_unchanged(tenant_id, project, upload, known)
-        self._put(tenant_id, project, upload, known)
-
     def register(
         self,
         tenant_id: str,
@@ -92,7 +87,9 @@ class MemoryUploads:
     def end(
         self, tenant_id: str, project: str, upload: Upload, known: Upload | None, event: UploadEnded
     ) -> None:
-        self.save(tenant_id, project, upload, known)
+        self._table.begin_write()
+        self._require_unchanged(tenant_id, project, upload, known)
+        self._put(tenant_id, project, upload, known)
         self._table.events.append(event)
 
     def record_rejected(self, tenant_id: str | None, rejected: RejectedUpload) -> None:

@@ -12,13 +12,13 @@ import pytest
 
 from controlplane import identifiers
 from controlplane.runtime.observability import logger
+from local.bench.wire import Wire, running_wire
 from tests.functions.api_calls import Api
 from tests.functions.cloud import Clients, Cloud, create_cloud, running_moto
 from tests.functions.cluster import Cluster, cluster_secret, store_secret
 from tests.functions.container import Log, SetClock, forget_wiring
 from tests.functions.scenario import Scenario
 from tests.functions.stage import Stage
-from tests.functions.wire import Wire, running_wire
 from tests.local.kubernetes_api.running_server import RunningServer, free_port
 
 _tenants = itertools.count(1)

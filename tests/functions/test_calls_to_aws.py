@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from controlplane.runtime import access_cache
+from local.bench.wire import Call, Wire
 from tests.functions.api_calls import Api, operations
 from tests.functions.cloud import Cloud
 from tests.functions.scenario import FILES, Scenario, manifest_of
-from tests.functions.wire import Call, Wire
 
 READS = frozenset({"GetItem", "BatchGetItem"})
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})

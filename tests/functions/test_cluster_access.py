@@ -9,11 +9,11 @@ from controlplane.errors import (
     ClusterRefusedError,
     ClusterUnavailableError,
 )
+from local.bench.wire import Call, Wire
 from tests.functions.cloud import Cloud
 from tests.functions.cluster import cluster_secret
 from tests.functions.container import forget_wiring
 from tests.functions.stage import Stage
-from tests.functions.wire import Call, Wire
 from tests.local.kubernetes_api.running_server import RunningServer, free_port
 
 V1 = "vision--digits--v1"

@@ -10,12 +10,12 @@ from controlplane.errors import (
     RolloutFailedError,
     RolloutTimedOutError,
 )
+from local.bench.wire import Call, Wire
 from tests.functions.cloud import Cloud
 from tests.functions.cluster import DEPLOYMENTS, ROUTES
 from tests.functions.container import SetClock
 from tests.functions.samples import on_the_bus
 from tests.functions.stage import Stage
-from tests.functions.wire import Call, Wire
 from tests.local.kubernetes_api.running_server import RunningServer
 
 ROUTE = "vision--digits"

@@ -2,10 +2,10 @@
 
 import json
 
+from local.bench.wire import Wire
 from tests.functions.api_calls import Api
 from tests.functions.cloud import Cloud
 from tests.functions.scenario import Scenario
-from tests.functions.wire import Wire
 
 PATH = "/projects/vision/models/digits/credentials"
 PREFIX = "models/acme/vision/digits/"

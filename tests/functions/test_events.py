@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from local.bench.wire import Call, Wire
 from tests.functions.api_calls import Api, invoke
 from tests.functions.cloud import Cloud
 from tests.functions.container import SetClock
 from tests.functions.samples import SCHEMAS, Json, sample, schema
 from tests.functions.scenario import Scenario
-from tests.functions.wire import Call, Wire
 
 OUR_SAMPLES = ("model_version_registered", "rollout_requested", "rollout_ended")
 

@@ -7,12 +7,12 @@ import sys
 import threading
 from datetime import timedelta
 
+from local.bench.wire import Call, Wire
 from tests.functions.api_calls import Answer, Api
 from tests.functions.cloud import Cloud
 from tests.functions.container import SetClock
 from tests.functions.samples import ROOT
 from tests.functions.scenario import FILES, Scenario, manifest_of
-from tests.functions.wire import Call, Wire
 
 KEY = {"Idempotency-Key": "9f1b-key"}
 UPLOADS = "/projects/vision/models/digits/uploads"

@@ -8,12 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from local.bench.wire import Wire
 from tests.functions.api_calls import Api, Person, invoke, operations
 from tests.functions.cloud import ACCESS, Cloud
 from tests.functions.container import Log, forget_wiring
 from tests.functions.samples import Json, sample
 from tests.functions.scenario import FILES, MODEL_BYTES, Scenario, manifest_of
-from tests.functions.wire import Wire
 
 BODY = "what-a-caller-wrote"
 KEY = "an-idempotency-key-of-a-caller"

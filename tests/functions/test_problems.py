@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from local.bench.wire import Wire
 from tests.functions.api_calls import Api, Person
 from tests.functions.cloud import Cloud
 from tests.functions.container import Log, forget_wiring
 from tests.functions.samples import Json
 from tests.functions.scenario import FILES, Scenario, manifest_of
-from tests.functions.wire import Wire
 
 
 def test_problem_has_the_shape_of_rfc_9457(call: Api) -> None:

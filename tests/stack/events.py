@@ -5,8 +5,6 @@ from typing import Any
 
 from tests.stack.caller import Json
 
-SUBSCRIPTION = "test-events"
-
 
 class EventLog:
     """A queue that a rule of the tests feeds, read into a list."""

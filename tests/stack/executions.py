@@ -1,7 +1,7 @@
 """Executions of the state machines, as Step Functions tells of them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ class Executions:
 
     client: Any
     machine: str
+    _inputs: dict[str, Json] = field(default_factory=dict, repr=False)  # they never change
 
     def inputs(self) -> dict[str, Json]:
         """The input of each execution by its ARN, the newest first."""
@@ -22,10 +23,7 @@ class Executions:
         newest_first = sorted(
             listed["executions"], key=lambda entry: entry["startDate"], reverse=True
         )
-        return {
-            arn: json.loads(self.client.describe_execution(executionArn=arn)["input"])
-            for arn in (entry["executionArn"] for entry in newest_first)
-        }
+        return {arn: self._input(arn) for arn in (each["executionArn"] for each in newest_first)}
 
     def started_by_key(self, key: str) -> tuple[str, Json]:
         """The newest execution that S3's event about that object started: its ARN and the event."""
@@ -80,6 +78,12 @@ class Executions:
             details = [value for name, value in event.items() if name.endswith("EventDetails")]
             names += [detail["error"] for detail in details if detail.get("error")]
         return names
+
+    def _input(self, arn: str) -> Json:
+        if arn not in self._inputs:
+            described = self.client.describe_execution(executionArn=arn)
+            self._inputs[arn] = json.loads(described["input"])
+        return self._inputs[arn]
 
     def _history(self, arn: str) -> list[Json]:
         return list(self.client.get_execution_history(executionArn=arn, maxResults=1000)["events"])

@@ -33,6 +33,7 @@ class RunningStack:
         self.cloud = EmbeddedCloud(self.settings.endpoint)
         self.described: Json = {}
         self._clients: dict[str, Any] = {}
+        self._executions: dict[str, Executions] = {}
         self._tokens: dict[tuple[str | None, str], str] = {}
 
     def up(self) -> list[str]:
@@ -40,6 +41,8 @@ class RunningStack:
         steps: list[str] = []
         self.described = stack.up(self.settings, lambda step: steps.append(step.title))
         self._tokens.clear()
+        for log in (self.events, self.s3_events):
+            log.all()  # subscribes, so that no test misses what it causes
         return steps
 
     def down(self) -> None:
@@ -53,18 +56,21 @@ class RunningStack:
 
     def executions(self, name: str) -> Executions:
         """The executions of the state machine of that name."""
-        return Executions(self.aws("stepfunctions"), self.described["state_machines"][name])
+        if name not in self._executions:
+            machine = self.described["state_machines"][name]
+            self._executions[name] = Executions(self.aws("stepfunctions"), machine)
+        return self._executions[name]
 
     @cached_property
     def events(self) -> EventLog:
-        """The events of Headrace since this was asked for first."""
+        """Headrace's own events."""
         pattern = {"source": [{"prefix": "headrace."}]}
         bus = self.described["event_bus_name"]
         return EventLog(self.aws("events"), self.aws("sqs"), bus, pattern, "test-headrace")
 
     @cached_property
     def s3_events(self) -> EventLog:
-        """S3's own events since this was asked for first."""
+        """What S3 announces."""
         pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
         return EventLog(self.aws("events"), self.aws("sqs"), "default", pattern, "test-s3")
 

@@ -44,8 +44,6 @@ def announcements(stack: RunningStack, project: Project, kind: str, count: int) 
 def test_an_event_that_comes_again_makes_no_second_version(
     stack: RunningStack, new_project: NewProject
 ) -> None:
-    stack.events.all()
-    stack.s3_events.all()
     project = new_project("again")
     inbox = project.inbox("digits")
     registration, rollout = (
@@ -80,8 +78,6 @@ def test_an_event_that_comes_again_makes_no_second_version(
 def test_an_older_upload_that_is_announced_late_is_registered_but_not_served(
     stack: RunningStack, training: Training, new_project: NewProject
 ) -> None:
-    stack.events.all()
-    stack.s3_events.all()
     project = new_project("late")
     inbox = project.inbox("digits")
     registration = stack.executions("VersionRegistration")
@@ -115,8 +111,6 @@ def test_an_older_upload_that_is_announced_late_is_registered_but_not_served(
 def test_uploads_announced_in_reverse_while_a_rollout_runs_end_with_the_newest(
     stack: RunningStack, training: Training, new_project: NewProject
 ) -> None:
-    stack.events.all()
-    stack.s3_events.all()
     project = new_project("reverse")
     inbox = project.inbox("digits")
     registration = stack.executions("VersionRegistration")
@@ -142,7 +136,6 @@ def test_uploads_announced_in_reverse_while_a_rollout_runs_end_with_the_newest(
 def test_of_versions_that_come_during_a_rollout_the_newest_waits_and_wins(
     stack: RunningStack, training: Training, new_project: NewProject
 ) -> None:
-    stack.events.all()
     project = new_project("busy")
     content = training.first.file.read_bytes()
     with stack.held_still("controller"):

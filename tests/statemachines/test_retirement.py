@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from local.demo.training import Training
+from tests.stack.caller import Json
 from tests.stack.fixtures import NewProject
 from tests.stack.project import Project
 from tests.stack.running import RunningStack
@@ -21,6 +22,8 @@ def test_revisions_go_after_their_execution_died_and_with_their_deployment(
 
     rollout.abort(execution)
 
+    asked_again = wait_for_next_attempt(stack, project, "RetirementPostponed")
+    rollout.start(at_once(asked_again))
     project.wait_until_gone("digits", 1)
     found = project.deployment("digits")
     assert found is not None
@@ -29,6 +32,47 @@ def test_revisions_go_after_their_execution_died_and_with_their_deployment(
 
     served = project.serve("digits", training.first.file.read_bytes())
     assert served["stable"]["version"] == 3
+
+
+def test_a_rollout_whose_execution_died_before_its_first_step_is_not_lost(
+    stack: RunningStack, new_project: NewProject
+) -> None:
+    project = new_project("unopened")
+    rollout = stack.executions("ModelRollout")
+    with stack.throttled("OpenRollout"):
+        project.inbox("digits").put("model.onnx", b"a model of another kind")
+        asked_again = wait_for_next_attempt(stack, project, "RolloutRequested")
+
+    found = project.deployment("digits")
+    assert found is not None
+    assert (found["status"], found["waiting"]["version"]) == ("Creating", 1)
+    waiting = project.rollout("digits", found["waiting"]["rollout"])
+    assert waiting["state"] == "Waiting"
+    rollout.start(at_once(asked_again))
+    ended = project.ended_rollout("digits", waiting["rollout"])
+    assert (ended["state"], ended["reason"]["code"]) == ("Failed", "NoSupportingRuntime")
+
+
+def wait_for_next_attempt(stack: RunningStack, project: Project, kind: str) -> Json:
+    """The event that started an execution which waits a while, because one died before it."""
+    rollout = stack.executions("ModelRollout")
+
+    def look() -> Json | None:
+        started = rollout.started_by_project(project.name)
+        waiting = (
+            event
+            for execution, event in started
+            if event["detail-type"] == kind and "WaitAfterFailure" in rollout.states(execution)
+        )
+        return next(waiting, None)
+
+    return eventually(look, f"the next execution, started by {kind}")
+
+
+def at_once(event: Json) -> Json:
+    """The same event for an execution that does not wait."""
+    detail = event["detail"]
+    return event | {"detail": detail | {"data": detail["data"] | {"after_failure": False}}}
 
 
 def _assert_deletion_leaves_the_versions(project: Project) -> None:

@@ -33,7 +33,6 @@ def assert_answers(deployment: Json, training: Training, model: TrainedModel) ->
 def test_a_model_is_served_and_replaced_without_a_failed_request(
     stack: RunningStack, training: Training, new_project: NewProject
 ) -> None:
-    stack.events.all()  # subscribes
     project = new_project("vision")
 
     first = project.serve("digits", training.first.file.read_bytes())

@@ -214,8 +214,21 @@ class TestFailure:
         world.fail(arrival)
 
         assert world.run(world.again(arrival)) is UploadState.REGISTERED
-        assert [version.number for version in world.versions()] == [1]
         assert world.only_upload().reason is None
+
+    def test_a_dead_executions_late_copy_lands_beside_the_version_that_was_registered(
+        self, world: World
+    ) -> None:
+        arrival = world.put("model.joblib")
+        checked = world.check(arrival)
+        world.fail(arrival)
+        world.run(world.again(arrival))
+
+        world.copy(checked)
+
+        (version,) = world.versions()
+        assert checked.reference is not None
+        assert version.number != checked.reference.model_version
 
     def test_a_late_report_of_a_failure_does_not_undo_a_registration(self, world: World) -> None:
         arrival = world.put("model.joblib")
@@ -268,4 +281,4 @@ class TestFailure:
         world.run(world.put("model.joblib"))
         world.run(world.again(failed))
 
-        assert [version.number for version in world.versions()] == [1, 2]
+        assert [version.number for version in world.versions()] == [2, 3]

@@ -10,13 +10,13 @@ from controlplane.errors import ConcurrentChangeError, HeadraceError, Unavailabl
 from controlplane.identifiers import now
 from controlplane.projects.model import Project
 from controlplane.registry.arrival import Arrival
+from controlplane.registry.failure import fail_upload
 from controlplane.registry.model import ModelVersion, ModelVersionRegistered, UploadEnded
 from controlplane.registry.registration import (
     CheckedUpload,
     CopiedFile,
     check_upload,
     copy_file,
-    fail_upload,
     register_version,
 )
 from controlplane.registry.upload import Upload, UploadState

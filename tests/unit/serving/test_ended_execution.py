@@ -82,6 +82,33 @@ class TestEndedExecution:
         opened, _ = world.open()
         assert (opened.action, opened.rollout_id) == (Action.ROLL_OUT, requested.rollout_id)
 
+    def test_a_version_whose_first_execution_died_is_rolled_out_by_a_later_one(
+        self, world: World
+    ) -> None:
+        registered = world.register(1)
+
+        world.report_dead(world.next_execution(), registered=registered)
+        world.report_dead(world.next_execution(), registered=registered)
+
+        requests = world.table.events_of(RolloutRequested)
+        assert all(
+            isinstance(event, RolloutRequested) and event.needs_execution and event.after_failure
+            for event in requests
+        )
+        assert world.open()[0].action is Action.ROLL_OUT
+        assert world.deployment.active is not None
+        assert world.deployment.active.model_version == 1
+
+    def test_a_deleted_version_whose_first_execution_died_leaves_nothing(
+        self, world: World
+    ) -> None:
+        registered = world.register(1)
+        world.table.versions.clear()
+
+        world.report_dead(world.next_execution(), registered=registered)
+
+        assert (world.table.deployments, world.table.events_of(RolloutRequested)) == ({}, [])
+
     def test_a_deletion_that_was_given_up_is_asked_for_again(self, world: World) -> None:
         world.roll_out(1)
         leave(world)

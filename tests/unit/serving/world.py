@@ -20,6 +20,7 @@ from controlplane.identifiers import now
 from controlplane.projects.model import Project
 from controlplane.registry.manifest import ManifestFile
 from controlplane.registry.model import Model, ModelVersion, VersionSource
+from controlplane.serving.ended_execution import record_ended_execution
 from controlplane.serving.model import (
     Deployment,
     EndedRollout,
@@ -31,7 +32,7 @@ from controlplane.serving.model import (
 )
 from controlplane.serving.opening import Action, Opened, RegisteredVersion, open_rollout
 from controlplane.serving.ports import RevisionState
-from controlplane.serving.retirement import record_ended_execution, retire_revisions
+from controlplane.serving.retirement import retire_revisions
 from controlplane.serving.rollout import (
     RolloutReference,
     apply_revision,
@@ -153,8 +154,13 @@ class World:
     def retire(self) -> int | None:
         return retire_revisions(*PLACE, deployments=self.deployments, cluster=self.cluster)
 
-    def report_dead(self, execution: str, status: str = "ABORTED") -> None:
-        record_ended_execution(*PLACE, execution, status, deployments=self.deployments)
+    def report_dead(
+        self,
+        execution: str,
+        status: str = "ABORTED",
+        registered: RegisteredVersion | None = None,
+    ) -> None:
+        record_ended_execution(*PLACE, execution, status, registered, deployments=self.deployments)
 
     def roll_out(self, number: int) -> RolloutReference:
         """Register a version and carry its rollout out to the end."""

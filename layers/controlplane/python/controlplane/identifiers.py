@@ -19,6 +19,9 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=20)]
 UploadId = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=40)]
 RolloutId = Annotated[str, StringConstraints(pattern=r"^r-[0-9a-f]{8,40}$")]
 
+# Uploads lie in a folder of this name below their model: a project or model of that name could not be told from it.
+RESERVED_NAME = "uploads"
+
 _NAME = re.compile(NAME_PATTERN)
 
 

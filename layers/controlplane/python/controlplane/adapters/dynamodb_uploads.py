@@ -27,6 +27,7 @@ from controlplane.adapters.dynamodb_table import (
     project_partition,
     tenant_partition,
 )
+from controlplane.adapters.dynamodb_tenants import tenant_key
 from controlplane.errors import ConcurrentChangeError, NotFoundError
 from controlplane.identifiers import now
 from controlplane.registry.model import Model, ModelVersion, ModelVersionRegistered, UploadEnded
@@ -71,9 +72,6 @@ class DynamoDBUploads:
         moment = now()
         uploads = [Upload.model_validate(item).seen_at(moment) for item in found.items]
         return Page(uploads, found.next_after)
-
-    def save(self, tenant_id: str, project: str, upload: Upload, known: Upload | None) -> None:
-        self._put(_upload_write(tenant_id, project, upload, known))
 
     def end(
         self, tenant_id: str, project: str, upload: Upload, known: Upload | None, event: UploadEnded
@@ -146,7 +144,8 @@ class DynamoDBUploads:
             ) from cancelled
 
     def record_rejected(self, tenant_id: str | None, rejected: RejectedUpload) -> None:
-        pk = tenant_partition(tenant_id) if tenant_id else "PLATFORM"
+        known = tenant_id and self._table.get(tenant_key(tenant_id))
+        pk = tenant_partition(tenant_id) if tenant_id and known else "PLATFORM"
         identity = digest(rejected.key, rejected.version_id)[:16]
         key = Key(pk, f"REJECTED#{rejected.arrived_at:%Y-%m-%dT%H:%M:%SZ}#{identity}")
         expires_at = seconds(rejected.arrived_at + REJECTED_LIFETIME)

@@ -1,7 +1,7 @@
 """What can be done with projects."""
 
-from controlplane.errors import InUseError, PreconditionFailedError
-from controlplane.identifiers import now
+from controlplane.errors import InUseError, InvalidRequestError, PreconditionFailedError
+from controlplane.identifiers import RESERVED_NAME, now
 from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted, ProjectRequest
 from controlplane.projects.ports import ProjectRepository
 from controlplane.requests import IdempotentRequest
@@ -15,6 +15,11 @@ def create_project(
     *,
     projects: ProjectRepository,
 ) -> Project:
+    """Raises InvalidRequestError for a reserved name, and what the repository's `add` raises."""
+    if wanted.name == RESERVED_NAME:
+        raise InvalidRequestError(
+            f"no project may be called {RESERVED_NAME}", remedy="Choose another name."
+        )
     project = Project(
         name=wanted.name, description=wanted.description, created_at=now(), created_by=created_by
     )

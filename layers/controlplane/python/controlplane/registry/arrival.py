@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from controlplane.errors import LimitExceededError, UploadRejectedError
+from controlplane.identifiers import now
 from controlplane.registry.formats import SUFFIXES, format_of
 from controlplane.registry.keys import UploadKey
 from controlplane.registry.manifest import Manifest, ManifestFile, check_sizes
@@ -99,6 +100,25 @@ def may_start(known: Upload | None, source: SourceObject, execution: str) -> boo
         own = known.state is UploadState.COPYING and known.execution == execution
         return own or known.state is UploadState.FAILED
     return _may_reopen(known, source)
+
+
+def begin_attempt(
+    upload_id: str, known: Upload | None, key: UploadKey, source: SourceObject, execution: str
+) -> Upload:
+    """The upload with what this execution works on; a new one for what nobody announced."""
+    changes = {"source": source, "execution": execution, "reason": None}
+    if known is not None:
+        return known.model_copy(update=changes)
+    origin = UploadOrigin.FILE if key.upload is None else UploadOrigin.FOLDER
+    return Upload(
+        upload_id=upload_id,
+        model=key.model,
+        origin=origin,
+        state=UploadState.PENDING,
+        created_at=now(),
+        source=source,
+        execution=execution,
+    )
 
 
 def inspect_contents(

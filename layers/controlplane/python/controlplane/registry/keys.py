@@ -10,14 +10,12 @@ import re
 from dataclasses import dataclass
 
 from controlplane.errors import UploadRejectedError
-from controlplane.identifiers import is_name, serving_namespace
+from controlplane.identifiers import RESERVED_NAME, is_name, serving_namespace
 
 INBOX = "models"
 REGISTRY = "registry"
 MANIFEST = "manifest.json"
 MAX_PATH_LENGTH = 200
-# Below models/<tenant>/<project>/ this would be a folder of uploads and not a model.
-RESERVED_MODEL_NAME = "uploads"
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
@@ -81,8 +79,8 @@ def parse_upload_key(key: str) -> UploadKey:
     bad = [
         what for what, name in names.items() if not is_name(name, 40 if what == "upload" else 20)
     ]
-    if parsed.model == RESERVED_MODEL_NAME:
-        raise _bad_key(key, f"no model may be called {RESERVED_MODEL_NAME}")
+    if RESERVED_NAME in (parsed.project, parsed.model):
+        raise _bad_key(key, f"no project or model may be called {RESERVED_NAME}")
     if bad or not is_name(parsed.tenant_id, 30):
         raise _bad_key(key, f"its {' and '.join(bad) or 'tenant'} is no valid name")
     return parsed

@@ -123,10 +123,6 @@ class UploadRepository(Protocol):
         """
         ...
 
-    def save(self, tenant_id: str, project: str, upload: Upload, known: Upload | None) -> None:
-        """Store an upload over what was read before. Raises ConcurrentChangeError."""
-        ...
-
     def register(
         self,
         tenant_id: str,
@@ -149,7 +145,7 @@ class UploadRepository(Protocol):
         ...
 
     def record_rejected(self, tenant_id: str | None, rejected: RejectedUpload) -> None:
-        """Keep an arrival that belongs to no model; without a tenant it is the platform's."""
+        """Keep an arrival that belongs to no model; without a tenant that exists it is the platform's."""
         ...
 
     def list_rejected(self, tenant_id: str, page: PageRequest) -> Page[RejectedUpload]:

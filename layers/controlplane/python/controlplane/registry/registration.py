@@ -13,6 +13,7 @@ from controlplane.registry.arrival import (
     Arrival,
     Contents,
     FileToCopy,
+    begin_attempt,
     digest_mismatch,
     files_by_path,
     find_attempt,
@@ -20,13 +21,12 @@ from controlplane.registry.arrival import (
     may_start,
     source_of,
 )
-from controlplane.registry.keys import UploadKey, parse_upload_key, registry_prefix, tenant_of
+from controlplane.registry.keys import UploadKey, parse_upload_key, registry_prefix
 from controlplane.registry.manifest import ManifestFile
 from controlplane.registry.model import (
     Model,
     ModelVersion,
     ModelVersionRegistered,
-    UploadEnded,
     VersionSource,
     digest_of,
 )
@@ -36,12 +36,14 @@ from controlplane.registry.ports import (
     ProjectDirectory,
     UploadRepository,
 )
+from controlplane.registry.refusals import (
+    end_upload,
+    record_rejected,
+    unknown_project,
+    vanished,
+)
 from controlplane.registry.upload import (
-    Reason,
-    RejectedUpload,
-    SourceObject,
     Upload,
-    UploadOrigin,
     UploadState,
 )
 
@@ -91,12 +93,12 @@ def check_upload(
         key = parse_upload_key(arrival.key)
         allowance = projects.find_allowance(key.tenant_id, key.project)
         if allowance is None:
-            raise _unknown_project(key.project)
+            raise unknown_project(key.project)
         stored = artifacts.find_object(arrival.key, arrival.version_id)
         if stored is None:
-            raise _vanished(arrival.key)
+            raise vanished(arrival.key)
     except UploadRejectedError as rejected:
-        _record_rejected(arrival, rejected, uploads)
+        record_rejected(arrival, rejected, uploads)
         return CheckedUpload(UploadState.REJECTED)
 
     source = source_of(stored, arrival.sequencer)
@@ -104,11 +106,13 @@ def check_upload(
     known = known.seen_at(stored.modified_at) if known else None
     if not may_start(known, source, arrival.execution):
         return _nothing_to_do(known)
-    attempt = _attempt(upload_id, known, key, source, arrival.execution)
+    attempt = begin_attempt(upload_id, known, key, source, arrival.execution)
     try:
         contents = inspect_contents(key, source, allowance, artifacts)
     except UploadRejectedError as rejected:
-        _end(key.tenant_id, key.project, attempt, known, UploadState.REJECTED, rejected, uploads)
+        end_upload(
+            key.tenant_id, key.project, attempt, known, UploadState.REJECTED, rejected, uploads
+        )
         return CheckedUpload(UploadState.REJECTED)
     return _allot(key, attempt, known, contents, models, uploads)
 
@@ -142,7 +146,7 @@ def register_version(
         _register(reference, upload, copies, models, uploads, artifacts.bucket)
     except UploadRejectedError as rejected:
         artifacts.delete_prefix(_prefix(reference))
-        _end(
+        end_upload(
             reference.tenant_id,
             reference.project,
             upload,
@@ -153,67 +157,6 @@ def register_version(
         )
         return UploadState.REJECTED
     return UploadState.REGISTERED
-
-
-def fail_upload(
-    arrival: Arrival,
-    error: str,
-    *,
-    uploads: UploadRepository,
-    artifacts: ArtifactStore,
-) -> None:
-    """Record that an execution could not finish its upload, which is no fault of the upload.
-
-    Does nothing when the upload has ended already or another execution works on it.
-    """
-    failure = UploadRejectedError(
-        "RegistrationFailed",
-        f"the registration could not be finished: {error}",
-        remedy="Upload the file (or the manifest) again; if it fails again, tell the platform's administrators.",
-    )
-    try:
-        key = parse_upload_key(arrival.key)
-    except UploadRejectedError as rejected:
-        _record_rejected(arrival, rejected, uploads)
-        return
-    stored = artifacts.find_object(arrival.key, arrival.version_id)
-    if stored is None:
-        _record_rejected(arrival, failure, uploads)
-        return
-    source = source_of(stored, arrival.sequencer)
-    upload_id, known = find_attempt(key.tenant_id, key, source, uploads)
-    if _has_failed(known, source) or not may_start(known, source, arrival.execution):
-        return
-    attempt = _attempt(upload_id, known, key, source, arrival.execution)
-    if attempt.model_version is not None:
-        number = attempt.model_version
-        artifacts.delete_prefix(registry_prefix(key.tenant_id, key.project, key.model, number))
-    _end(key.tenant_id, key.project, attempt, known, UploadState.FAILED, failure, uploads)
-
-
-def _has_failed(known: Upload | None, source: SourceObject) -> bool:
-    """Whether this failure is recorded: Step Functions tells of a failed execution that recorded it itself, too."""
-    if known is None or known.state is not UploadState.FAILED or known.source is None:
-        return False
-    return known.source.version_id == source.version_id
-
-
-def _attempt(
-    upload_id: str, known: Upload | None, key: UploadKey, source: SourceObject, execution: str
-) -> Upload:
-    changes = {"source": source, "execution": execution, "reason": None}
-    if known is not None:
-        return known.model_copy(update=changes)
-    origin = UploadOrigin.FILE if key.upload is None else UploadOrigin.FOLDER
-    return Upload(
-        upload_id=upload_id,
-        model=key.model,
-        origin=origin,
-        state=UploadState.PENDING,
-        created_at=now(),
-        source=source,
-        execution=execution,
-    )
 
 
 def _nothing_to_do(known: Upload | None) -> CheckedUpload:
@@ -237,9 +180,8 @@ def _allot(
         "framework_version": contents.framework_version,
         "files": contents.declared,
     }
-    if attempt.model_version is not None:
-        number = attempt.model_version
-        uploads.save(key.tenant_id, key.project, attempt.model_copy(update=sound), known)
+    if known is not None and known.state is UploadState.COPYING and known.model_version:
+        number = known.model_version  # this execution's own, whose answer was lost
     else:
         model = models.find(key.tenant_id, key.project, key.model)
         number = model.allotted + 1 if model else 1
@@ -281,7 +223,7 @@ def _register(
     try:
         uploads.register(reference.tenant_id, reference.project, upload, version, model, event)
     except NotFoundError as gone:
-        raise _unknown_project(reference.project) from gone
+        raise unknown_project(reference.project) from gone
 
 
 def _version(
@@ -312,52 +254,4 @@ def _version(
 def _prefix(reference: UploadReference) -> str:
     return registry_prefix(
         reference.tenant_id, reference.project, reference.model, reference.model_version
-    )
-
-
-def _end(
-    tenant_id: str,
-    project: str,
-    upload: Upload,
-    known: Upload | None,
-    state: UploadState,
-    why: UploadRejectedError,
-    uploads: UploadRepository,
-) -> None:
-    reason = Reason(code=why.reason, message=str(why), remedy=why.remedy)
-    event = UploadEnded(
-        tenant_id=tenant_id,
-        project=project,
-        model=upload.model,
-        upload_id=upload.upload_id,
-        state=state,
-        reason=reason.code,
-    )
-    uploads.end(tenant_id, project, upload.ended(state, reason), known, event)
-
-
-def _record_rejected(arrival: Arrival, why: UploadRejectedError, uploads: UploadRepository) -> None:
-    reason = Reason(code=why.reason, message=str(why), remedy=why.remedy)
-    rejected = RejectedUpload(
-        key=arrival.key,
-        version_id=arrival.version_id or arrival.sequencer,
-        arrived_at=arrival.arrived_at,
-        reason=reason,
-    )
-    uploads.record_rejected(tenant_of(arrival.key), rejected)
-
-
-def _unknown_project(project: str) -> UploadRejectedError:
-    return UploadRejectedError(
-        "UnknownProject",
-        f"there is no project {project}",
-        remedy="Create the project, then upload again.",
-    )
-
-
-def _vanished(key: str) -> UploadRejectedError:
-    return UploadRejectedError(
-        "ObjectGone",
-        f"{key} was deleted before it could be read",
-        remedy="Upload it again.",
     )

@@ -12,10 +12,9 @@ from controlplane.errors import (
     NotFoundError,
     PreconditionFailedError,
 )
-from controlplane.identifiers import new_sortable_id, now
+from controlplane.identifiers import RESERVED_NAME, new_sortable_id, now
 from controlplane.registry.keys import (
     MANIFEST,
-    RESERVED_MODEL_NAME,
     model_prefix,
     upload_prefix,
 )
@@ -169,9 +168,9 @@ def _allowance(
     tenant_id: str, project: str, model: str, projects: ProjectDirectory
 ) -> ProjectAllowance:
     """What may be uploaded to a model. Raises NotFoundError, InvalidRequestError."""
-    if model == RESERVED_MODEL_NAME:
+    if model == RESERVED_NAME:
         raise InvalidRequestError(
-            f"no model may be called {RESERVED_MODEL_NAME}", remedy="Choose another name."
+            f"no model may be called {RESERVED_NAME}", remedy="Choose another name."
         )
     allowance = projects.find_allowance(tenant_id, project)
     if allowance is None:

@@ -16,7 +16,7 @@ Handler = Callable[[dict[str, Any], LambdaContext], Any]
 class TaskInput(BaseModel):
     """What a task is given. Subclasses name its fields; what is more is ignored."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     correlation_id: str
     causation_id: str | None = None

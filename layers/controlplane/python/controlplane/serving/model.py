@@ -183,12 +183,16 @@ class ServingEvent(DomainEvent):
 
 
 class RolloutRequested(ServingEvent):
-    """A rollout stands in the queue. `needs_execution` asks for a state machine to carry it out."""
+    """A rollout stands in the queue. `needs_execution` asks for a state machine to carry it out.
+
+    `after_failure`: an execution died before it, so the next one waits a while first.
+    """
 
     rollout_id: RolloutId
     model_version: int
     superseded: RolloutId | None = None
     needs_execution: bool
+    after_failure: bool = False
 
 
 class RolloutStarted(ServingEvent):
@@ -212,9 +216,10 @@ class RevisionRetired(ServingEvent):
 
 
 class RetirementPostponed(ServingEvent):
-    """Revisions that should be gone could not be removed; a further state machine execution tries again."""
+    """Revisions that should be gone could not be removed; a further state machine execution tries again later."""
 
     needs_execution: bool = True
+    after_failure: bool = True
 
 
 class DeploymentDeletionRequested(ServingEvent):

@@ -1,9 +1,11 @@
 """The first step of the state machine `ModelRollout`: what an event asks for, and what there is to do."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from controlplane.errors import NotFoundError
 from controlplane.identifiers import now
 from controlplane.requests import digest
 from controlplane.serving.model import (
@@ -82,10 +84,33 @@ def open_rollout(
         return Opened(Action.RETIRE if left and not ticket else Action.NOTHING)
     changed = _changed_rollouts(name, deployment, after, superseded, moment)
     event = _event(tenant_id, project, after, ticket, superseded, started=after is not queued)
-    deployments.save(tenant_id, project, before, after, changed, event)
+    try:
+        deployments.save(tenant_id, project, before, after, changed, event)
+    except NotFoundError:
+        return Opened(Action.NOTHING)  # the version was deleted before its event came
     if after is queued or after.active is None:
         return Opened(Action.NOTHING)
     return Opened(Action.ROLL_OUT, after.active.rollout_id)
+
+
+def queue_again(
+    tenant_id: str,
+    project: str,
+    registered: RegisteredVersion,
+    *,
+    deployments: DeploymentRepository,
+) -> None:
+    """Queue the rollout of a registered version whose execution died before it was queued, for a later execution."""
+    name, ticket = registered.model, _ticket(tenant_id, project, registered)
+    before, known = deployments.find(tenant_id, project, name, ticket.rollout_id)
+    if known is not None:
+        return
+    deployment = before or Deployment(name=name, model=registered.model, created_at=now())
+    after, superseded = enqueue(deployment, ticket)
+    changed = _changed_rollouts(name, deployment, after, superseded, now())
+    event = _event(tenant_id, project, after, ticket, superseded, started=False, again=True)
+    with suppress(NotFoundError):  # the version is deleted: there is nothing to roll out
+        deployments.save(tenant_id, project, before, after, changed, event)
 
 
 def _ticket(tenant_id: str, project: str, registered: RegisteredVersion) -> RolloutTicket:
@@ -130,6 +155,7 @@ def _event(
     superseded: RolloutTicket | None,
     *,
     started: bool,
+    again: bool = False,
 ) -> ServingEvent:
     place = {"tenant_id": tenant_id, "project": project, "deployment": after.name}
     superseded_id = superseded.rollout_id if superseded else None
@@ -156,5 +182,6 @@ def _event(
         rollout_id=ticket.rollout_id,
         model_version=ticket.model_version,
         superseded=superseded_id,
-        needs_execution=False,
+        needs_execution=again,
+        after_failure=again,
     )

@@ -8,16 +8,11 @@ from controlplane.identifiers import now
 from controlplane.serving.model import (
     Deployment,
     DeploymentDeleted,
-    Reason,
-    RetirementPostponed,
     RetiringRevision,
     RevisionRetired,
-    RolloutRequested,
-    RolloutState,
 )
 from controlplane.serving.ports import DeploymentRepository, RevisionCluster
 from controlplane.serving.queue import retired
-from controlplane.serving.rollout import RolloutReference, fail_rollout
 
 BUSY_SECONDS = 5
 
@@ -49,46 +44,6 @@ def retire_revisions(
         event = DeploymentDeleted(tenant_id=tenant_id, project=project, deployment=name)
         deployments.remove(tenant_id, project, deployment, event)
     return None
-
-
-def record_ended_execution(
-    tenant_id: str,
-    project: str,
-    name: str,
-    execution: str,
-    status: str,
-    *,
-    deployments: DeploymentRepository,
-) -> None:
-    """Record what an execution left behind that died without a word (time-out, abort, run-time fault)."""
-    deployment, _ = deployments.find(tenant_id, project, name)
-    if deployment is None:
-        return
-    active = deployment.active
-    if active is not None and active.execution == execution:
-        reason = Reason(
-            code="ExecutionEnded",
-            message=f"the state machine execution ended as {status}",
-            remedy="Ask for a rollout again; if it ends so again, tell the platform's administrators.",
-        )
-        reference = RolloutReference(tenant_id, project, name, active.rollout_id, execution)
-        fail_rollout(
-            reference, RolloutState.FAILED, reason, deployments=deployments, unattended=True
-        )
-    elif active is None and deployment.waiting is not None:
-        waiting = deployment.waiting
-        asked_again = RolloutRequested(
-            tenant_id=tenant_id,
-            project=project,
-            deployment=name,
-            rollout_id=waiting.rollout_id,
-            model_version=waiting.model_version,
-            needs_execution=True,
-        )
-        deployments.save(tenant_id, project, deployment, deployment, [], asked_again)
-    elif active is None and (deployment.retiring or deployment.deleting):
-        event = RetirementPostponed(tenant_id=tenant_id, project=project, deployment=name)
-        deployments.save(tenant_id, project, deployment, deployment, [], event)
 
 
 def _is_leaving(deployment: Deployment) -> bool:
