@@ -24,9 +24,10 @@ from controlplane.adapters.dynamodb_table import Key, tenant_partition
 from controlplane.adapters.dynamodb_tenants import tenant_key
 from controlplane.adapters.dynamodb_uploads import upload_key
 from controlplane.projects.model import Project
+from controlplane.reasons import Reason
 from controlplane.registry.manifest import ManifestFile
 from controlplane.registry.model import Model, ModelVersion, VersionSource
-from controlplane.registry.upload import Reason, RejectedUpload, Upload, UploadOrigin, UploadState
+from controlplane.registry.upload import RejectedUpload, Upload, UploadOrigin, UploadState
 from controlplane.serving.model import Deployment, Revision, Rollout, RolloutState
 from controlplane.tenancy.model import Tenant
 from local.bench.errors import BenchError

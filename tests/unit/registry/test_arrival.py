@@ -2,8 +2,9 @@
 
 import pytest
 
+from controlplane.reasons import Reason
 from controlplane.registry.manifest import MAX_FILE_BYTES
-from controlplane.registry.upload import Reason, UploadState
+from controlplane.registry.upload import UploadState
 from tests.fakes import Clock
 from tests.unit.registry.world import (
     LIMITS,

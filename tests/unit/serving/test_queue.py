@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlplane.reasons import Reason
 from controlplane.serving.model import (
     Deployment,
     DeploymentStatus,
-    Reason,
     RetiringRevision,
     Revision,
     RolloutState,

@@ -18,13 +18,13 @@ from controlplane.errors import (
 from controlplane.events import DomainEvent
 from controlplane.identifiers import now
 from controlplane.projects.model import Project
+from controlplane.reasons import Reason
 from controlplane.registry.manifest import ManifestFile
 from controlplane.registry.model import Model, ModelVersion, VersionSource
 from controlplane.serving.ended_execution import record_ended_execution
 from controlplane.serving.model import (
     Deployment,
     EndedRollout,
-    Reason,
     Rollout,
     RolloutEnded,
     RolloutState,

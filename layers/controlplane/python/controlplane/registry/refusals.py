@@ -1,11 +1,12 @@
 """Recording what became no version, so that its owner can read why."""
 
 from controlplane.errors import UploadRejectedError
+from controlplane.reasons import Reason
 from controlplane.registry.arrival import Arrival
 from controlplane.registry.keys import tenant_of
 from controlplane.registry.model import UploadEnded
 from controlplane.registry.ports import UploadRepository
-from controlplane.registry.upload import Reason, RejectedUpload, Upload, UploadState
+from controlplane.registry.upload import RejectedUpload, Upload, UploadState
 
 
 def end_upload(

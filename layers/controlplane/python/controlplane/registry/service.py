@@ -13,6 +13,7 @@ from controlplane.errors import (
     PreconditionFailedError,
 )
 from controlplane.identifiers import RESERVED_NAME, new_sortable_id, now
+from controlplane.reasons import Reason
 from controlplane.registry.keys import (
     MANIFEST,
     model_prefix,
@@ -29,7 +30,7 @@ from controlplane.registry.ports import (
     UploadAuthority,
     UploadRepository,
 )
-from controlplane.registry.upload import Reason, Upload, UploadOrigin, UploadState
+from controlplane.registry.upload import Upload, UploadOrigin, UploadState
 from controlplane.requests import IdempotentRequest
 
 UPLOAD_LIFETIME = timedelta(hours=1)

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from controlplane.identifiers import Name, UploadId
+from controlplane.reasons import Reason
 from controlplane.registry.manifest import ManifestFile
 
 
@@ -24,16 +25,6 @@ class UploadOrigin(StrEnum):
     API = "api"
     FOLDER = "folder"
     FILE = "file"
-
-
-class Reason(BaseModel):
-    """Why something ended as it did: a stable code, what was seen, and what a person can do."""
-
-    model_config = ConfigDict(frozen=True)
-
-    code: str
-    message: str
-    remedy: str | None = None
 
 
 class SourceObject(BaseModel):

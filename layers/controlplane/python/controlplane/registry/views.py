@@ -5,17 +5,12 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
+from controlplane.reasons import Reason
 from controlplane.registry.manifest import ManifestFile
 from controlplane.registry.model import Model, ModelVersion, VersionSource
 from controlplane.registry.ports import PresignedPut, TemporaryCredentials
 from controlplane.registry.service import UploadTicket
-from controlplane.registry.upload import (
-    Reason,
-    RejectedUpload,
-    Upload,
-    UploadOrigin,
-    UploadState,
-)
+from controlplane.registry.upload import RejectedUpload, Upload, UploadOrigin, UploadState
 
 
 class ModelView(BaseModel):

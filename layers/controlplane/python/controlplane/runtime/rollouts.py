@@ -6,8 +6,9 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from controlplane.reasons import Reason
 from controlplane.runtime.tasks import TaskInput
-from controlplane.serving.model import Reason, RolloutState
+from controlplane.serving.model import RolloutState
 from controlplane.serving.opening import RegisteredVersion
 from controlplane.serving.rollout import RolloutReference
 

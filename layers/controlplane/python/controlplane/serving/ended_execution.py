@@ -1,11 +1,7 @@
 """What is done when a state machine execution died without a word."""
 
-from controlplane.serving.model import (
-    Reason,
-    RetirementPostponed,
-    RolloutRequested,
-    RolloutState,
-)
+from controlplane.reasons import Reason
+from controlplane.serving.model import RetirementPostponed, RolloutRequested, RolloutState
 from controlplane.serving.opening import RegisteredVersion, queue_again
 from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.rollout import RolloutReference, fail_rollout

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from controlplane.events import DomainEvent
 from controlplane.identifiers import Name, RolloutId
+from controlplane.reasons import Reason
 
 
 class DeploymentStatus(StrEnum):
@@ -31,16 +32,6 @@ class RolloutState(StrEnum):
     @property
     def is_over(self) -> bool:
         return self not in (RolloutState.WAITING, RolloutState.RUNNING)
-
-
-class Reason(BaseModel):
-    """Why something ended as it did: a stable code, what was seen, and what a person can do."""
-
-    model_config = ConfigDict(frozen=True)
-
-    code: str
-    message: str
-    remedy: str | None = None
 
 
 class Revision(BaseModel):

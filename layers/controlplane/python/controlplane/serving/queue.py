@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from controlplane.reasons import Reason
 from controlplane.serving.model import (
     ActiveRollout,
     Deployment,
     EndedRollout,
-    Reason,
     RetiringRevision,
     Revision,
     RolloutState,

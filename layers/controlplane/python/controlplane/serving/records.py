@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
+from controlplane.reasons import Reason
 from controlplane.serving.model import (
     ActiveRollout,
     Deployment,
-    Reason,
     Rollout,
     RolloutState,
     RolloutTicket,

@@ -14,10 +14,10 @@ from controlplane.errors import (
     RolloutTimedOutError,
 )
 from controlplane.identifiers import now, revision_name
+from controlplane.reasons import Reason
 from controlplane.serving.model import (
     ActiveRollout,
     Deployment,
-    Reason,
     Revision,
     RolloutEnded,
     RolloutState,

@@ -6,11 +6,11 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from controlplane.identifiers import route_name, serving_namespace
+from controlplane.reasons import Reason
 from controlplane.serving.model import (
     Deployment,
     DeploymentStatus,
     EndedRollout,
-    Reason,
     Rollout,
     RolloutState,
 )
