@@ -48,7 +48,6 @@ def elsewhere(tmp_path: Path, kubeconfig: Path) -> Iterator[RunningStack]:
         running.down()
 
 
-@pytest.mark.xdist_group("stack")  # it has a stack of its own, but the processors are few
 def test_a_rollout_on_a_cluster_that_is_not_ours(elsewhere: RunningStack, kubeconfig: Path) -> None:
     assert elsewhere.described["kubeconfig"] == str(kubeconfig)
     for name in ("kubernetes", "controller", "gateway"):
