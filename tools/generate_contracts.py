@@ -156,6 +156,8 @@ def _operation(operation: dict[str, Any], entry: str, method: str) -> dict[str, 
     statuses = ["422"] if is_open else ["401", "403", "404", "422"]
     if method != "get":
         statuses += ["409", "412"]
+    if "requestBody" in operation:
+        statuses.append("415")
     for status in statuses:
         responses[status] = {
             "description": "Problem details",

@@ -6,6 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.types import (
+    OpenAPIResponse,
+    OpenAPIResponseContentSchema,
+)
 
 from controlplane.runtime.http import BASE, create_api, serve
 
@@ -16,6 +20,12 @@ SWAGGER = Path(str(files("aws_lambda_powertools.event_handler.openapi.swagger_ui
 CACHED = {"Cache-Control": "public, max-age=3600"}
 
 api = create_api()
+
+
+def _described(content_type: str, json_type: str = "string") -> dict[int, OpenAPIResponse]:
+    """How the document describes an answer that is a file."""
+    content: OpenAPIResponseContentSchema = {"schema": {"type": json_type}}
+    return {200: {"description": "The file", "content": {content_type: content}}}
 
 
 @cache
@@ -36,6 +46,7 @@ def _answer(file: Path, content_type: str) -> Response[str]:
     f"{BASE}/openapi.json",
     summary="This API as OpenAPI 3.1",
     tags=["docs"],
+    responses=_described("application/json", "object"),
     openapi_extensions={"x-open": True},
 )
 def get_openapi() -> Response[str]:
@@ -46,6 +57,7 @@ def get_openapi() -> Response[str]:
     f"{BASE}/docs",
     summary="This API, to read and try",
     tags=["docs"],
+    responses=_described("text/html"),
     openapi_extensions={"x-open": True},
 )
 def get_docs() -> Response[str]:
@@ -56,6 +68,7 @@ def get_docs() -> Response[str]:
     f"{BASE}/docs/swagger-ui.js",
     summary="Swagger UI's script",
     tags=["docs"],
+    responses=_described("text/javascript"),
     openapi_extensions={"x-open": True},
 )
 def get_script() -> Response[str]:
@@ -66,6 +79,7 @@ def get_script() -> Response[str]:
     f"{BASE}/docs/swagger-ui.css",
     summary="Swagger UI's styles",
     tags=["docs"],
+    responses=_described("text/css"),
     openapi_extensions={"x-open": True},
 )
 def get_styles() -> Response[str]:

@@ -20,7 +20,7 @@ from controlplane.requests import MAX_PAGE_SIZE, IdempotentRequest, Page, PageRe
 from controlplane.runtime.caller import Caller
 from controlplane.runtime.cursors import open_cursor, seal_cursor
 from controlplane.runtime.observability import logger
-from controlplane.runtime.problems import invalid_request, problem, problem_of
+from controlplane.runtime.problems import PROBLEM_JSON, invalid_request, problem, problem_of
 from controlplane.runtime.wiring import cursor_key
 
 BASE = "/api/v1"
@@ -56,6 +56,12 @@ def create_api() -> APIGatewayHttpResolver:
     def refuse_invalid(error: RequestValidationError) -> Response[str]:
         return invalid_request(error.errors())
 
+    @api.exception_handler(UnicodeDecodeError)  # type: ignore[untyped-decorator]
+    def refuse_undecodable(_: UnicodeDecodeError) -> Response[str]:
+        return problem_of(
+            InvalidRequestError("the body is not UTF-8", remedy="Send JSON in UTF-8.")
+        )
+
     @api.exception_handler(Exception)  # type: ignore[untyped-decorator]
     def fail(error: Exception) -> Response[str]:
         logger.exception("request failed", exc_info=error)
@@ -85,12 +91,35 @@ def serve(
         logger.clear_state()
         logger.append_keys(correlation_id=correlation_id, request_id=context.aws_request_id)
         with correlated(correlation_id):
-            answer = api.resolve(event, context)
+            is_readable = not event.get("body") or _is_json(headers.get("content-type", ""))
+            answer = api.resolve(event, context) if is_readable else _unsupported_media_type()
         answer.setdefault("headers", {})[CORRELATION_HEADER] = correlation_id
         answer["body"] = answer.get("body") or ""  # gateways differ in what they make of null
         return answer
 
     return lambda_handler
+
+
+def _is_json(content_type: str) -> bool:
+    """Whether a body can be JSON; one without a type is taken for it."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type in ("", "application/json") or media_type.endswith("+json")
+
+
+def _unsupported_media_type() -> dict[str, Any]:
+    """Answered before the body is parsed: what curl sends by default is a form, and a form is no JSON."""
+    refused = problem(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "the body is of a media type that the API does not take",
+        remedy="Send JSON, with the header Content-Type: application/json.",
+    )
+    return {
+        "statusCode": refused.status_code,
+        "headers": {"Content-Type": PROBLEM_JSON},
+        "body": refused.body,
+        "isBase64Encoded": False,
+    }
 
 
 def answer(
