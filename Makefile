@@ -17,7 +17,7 @@ UP_ARGUMENTS := $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG),)
 unexport KUBECONFIG
 
 ##@ Use
-.PHONY: demo up down status redrive
+.PHONY: demo up down status token redrive
 demo: environments ## Start the embedded stack and serve a model on it, step by step
 	$(HEADRACE) --state $(STATE) demo
 
@@ -29,6 +29,9 @@ down: ## Stop every process that `up` started; the state stays
 
 status: .venv/installed ## Show what runs, and where its logs are
 	$(HEADRACE) --state $(STATE) status
+
+token: .venv/installed ## Print an access token (AS=acme-developer)
+	@$(HEADRACE) --state $(STATE) token $(or $(AS),acme-developer)
 
 redrive: .venv/installed ## Publish again what the table's stream could not deliver
 	$(HEADRACE) --state $(STATE) redrive

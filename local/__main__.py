@@ -111,6 +111,17 @@ def status(context: typer.Context) -> None:
 
 
 @application.command()
+def token(
+    context: typer.Context,
+    username: Annotated[str, typer.Argument(help="One of the users in stack.json.")],
+) -> None:
+    """Sign a user of the stack in and print the access token."""
+    selection: Selection = context.obj
+    # As it is, on one line: it goes into a header.
+    typer.echo(stack.access_token(selection.settings(), username))
+
+
+@application.command()
 def redrive(
     context: typer.Context,
     limit: Annotated[int, typer.Option(help="Take at most so many batches.")] = 100,

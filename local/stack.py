@@ -12,6 +12,7 @@ from typing import Any
 from local import services
 from local.deploy.clients import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, EmbeddedCloud
 from local.deploy.deployment import deploy
+from local.deploy.identity import sign_in
 from local.deploy.synthesis import synthesise
 from local.private_files import write_private
 from local.processes import Processes, Service
@@ -84,11 +85,19 @@ def status(settings: Settings) -> list[ServiceStatus]:
     return found
 
 
+def access_token(settings: Settings, username: str) -> str:
+    """The Cognito access token of one of the stack's users. Raises StackError."""
+    described = _running(settings)
+    users = {user["username"]: user for user in described["users"]}
+    if username not in users:
+        raise StackError(f"there is no user {username}; there are {', '.join(users)}")
+    cloud = EmbeddedCloud(settings.endpoint)
+    return sign_in(cloud, described["client_id"], username, users[username]["password"])
+
+
 def redrive(settings: Settings, limit: int) -> dict[str, int]:
     """Publish what the stream's consumer had to give up on; `published` and `kept` batches. Raises StackError."""
-    if not settings.stack_file.is_file():
-        raise StackError(f"no stack runs in {settings.state}: start it with `make up`")
-    described = json.loads(settings.stack_file.read_text())
+    described = _running(settings)
     answer = (
         EmbeddedCloud(settings.endpoint)
         .client("lambda")
@@ -134,6 +143,14 @@ def _up(settings: Settings, timer: "_Timer") -> dict[str, Any]:
     timer.done("seeded tenants, users and namespaces")
     described = _described(settings, outputs, users)
     write_private(settings.stack_file, json.dumps(described, indent=2) + "\n")
+    return described
+
+
+def _running(settings: Settings) -> dict[str, Any]:
+    """What the running stack tells about itself. Raises StackError."""
+    if not settings.stack_file.is_file():
+        raise StackError(f"no stack runs in {settings.state}: start it with `make up`")
+    described: dict[str, Any] = json.loads(settings.stack_file.read_text())
     return described
 
 

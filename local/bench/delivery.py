@@ -12,11 +12,11 @@ from typing import Any
 
 import kubernetes
 
+from local import stack
 from local.bench.budgets import Detail, Findings, Row
 from local.bench.errors import BenchError
-from local.demo.client import HeadraceClient, ModelFile, sign_in, wait_until
+from local.demo.client import HeadraceClient, ModelFile, wait_until
 from local.demo.training import Training, train
-from local.deploy.clients import EmbeddedCloud
 from local.settings import Settings
 
 TENANT, PROJECT, MODEL = "acme", "bench", "digits"
@@ -52,21 +52,12 @@ def measure_deliveries(settings: Settings, described: dict[str, Any], uploads: i
     One more upload goes first: it finds everything cold and is told apart. Raises BenchError.
     """
     training = train(settings)
-    client = _signed_in(described)
+    token = stack.access_token(settings, f"{TENANT}-developer")
+    client = HeadraceClient(described["api_url"], token)
     client.ensure_project(PROJECT)
     with _watching(settings.kubeconfig) as sightings:
         deliveries = [_deliver(client, training, sightings) for _ in range(uploads + 1)]
     return _findings(deliveries[0], deliveries[1:])
-
-
-def _signed_in(described: dict[str, Any]) -> HeadraceClient:
-    user = next(
-        user
-        for user in described["users"]
-        if user["tenant"] == TENANT and user["role"] == "developer"
-    )
-    cloud = EmbeddedCloud(described["aws_endpoint_url"])
-    return HeadraceClient(described["api_url"], sign_in(cloud, described["client_id"], user))
 
 
 def _deliver(client: HeadraceClient, training: Training, sightings: Sightings) -> Delivery:

@@ -11,7 +11,6 @@ from uuid import uuid4
 import requests
 
 from local.demo.errors import DemoError
-from local.deploy.clients import EmbeddedCloud
 
 T = TypeVar("T")
 POLL_SECONDS = 0.2
@@ -141,16 +140,6 @@ class HeadraceClient:
         if not response.ok:
             raise ApiError(response.status_code, content)
         return content
-
-
-def sign_in(cloud: EmbeddedCloud, client_id: str, user: Mapping[str, str]) -> str:
-    """A user's access token, by USER_PASSWORD_AUTH."""
-    answer = cloud.client("cognito-idp").initiate_auth(
-        ClientId=client_id,
-        AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": user["username"], "PASSWORD": user["password"]},
-    )
-    return str(answer["AuthenticationResult"]["AccessToken"])
 
 
 def wait_until(find: Callable[[], T], is_so: Callable[[T], bool], seconds: float) -> T:

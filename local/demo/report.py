@@ -75,6 +75,7 @@ def show_around(
     lines = (
         f"kubectl --kubeconfig {settings.kubeconfig} get isvc -A",
         f"curl '{described['api_url']}/api/v1/healthz'",
+        f"curl -H \"Authorization: Bearer $(make -s token)\" '{described['api_url']}/api/v1/me'",
         f"curl '{described['api_url']}/api/v1/docs'    # or in a browser",
         f"curl -s -H 'Content-Type: application/json' {endpoints['v1']} -d '{{\"instances\": [[{zeros}]]}}'",
         f"curl -s http://127.0.0.1:{settings.ports.gateway_metrics}/metrics",

@@ -11,13 +11,12 @@ from rich.console import Console
 
 from local import stack
 from local.demo import report
-from local.demo.client import HeadraceClient, ModelFile, sign_in, wait_until
+from local.demo.client import HeadraceClient, ModelFile, wait_until
 from local.demo.cluster import revision_exists
 from local.demo.errors import DemoError
 from local.demo.prediction import predict_v1, predict_v2
 from local.demo.traffic import Answers, LiveTraffic
 from local.demo.training import TrainedModel, Training, train
-from local.deploy.clients import EmbeddedCloud
 from local.settings import Settings
 
 TENANT, PROJECT, MODEL = "acme", "vision", "digits"
@@ -63,14 +62,13 @@ class Story:
 
     def _sign_in(self, described: dict[str, Any]) -> HeadraceClient:
         self._console.rule("[bold]2 · Sign in, and a project")
-        user = next(
-            user
+        username = next(
+            user["username"]
             for user in described["users"]
             if user["tenant"] == TENANT and user["role"] == "developer"
         )
-        with self._step(f"signed in to Cognito as {user['username']}"):
-            cloud = EmbeddedCloud(described["aws_endpoint_url"])
-            token = sign_in(cloud, described["client_id"], user)
+        with self._step(f"signed in to Cognito as {username}"):
+            token = stack.access_token(self._settings, username)
             client = HeadraceClient(described["api_url"], token)
         with self._step(f"project {PROJECT} is there"):
             client.ensure_project(PROJECT)

@@ -84,7 +84,9 @@ class RunningStack:
     def caller(self, tenant: str = "acme", role: str = "developer") -> Caller:
         """A signed-in user."""
         if (tenant, role) not in self._tokens:
-            self._tokens[tenant, role] = self._sign_in(self.user(tenant, role))
+            self._tokens[tenant, role] = stack.access_token(
+                self.settings, self.user(tenant, role)["username"]
+            )
         return Caller(self.described["api_url"], self._tokens[tenant, role])
 
     def stranger(self, token: str | None = None) -> Caller:
@@ -160,11 +162,3 @@ class RunningStack:
     def name(prefix: str) -> str:
         """A name that no other test uses."""
         return f"{prefix}-{token_hex(3)}"
-
-    def _sign_in(self, user: Json) -> str:
-        answer = self.aws("cognito-idp").initiate_auth(
-            ClientId=self.described["client_id"],
-            AuthFlow="USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": user["username"], "PASSWORD": user["password"]},
-        )
-        return str(answer["AuthenticationResult"]["AccessToken"])
