@@ -69,13 +69,14 @@ def _replace(where: str, replacements: list[Replacement]) -> None:
     original = getattr(owner, name)
     source = original if isinstance(original, str) else inspect.getsource(original)
     for replacement in replacements:
-        if source.count(replacement.old) != 1:
+        found = replacement.found_in(source)
+        if found is None:
             raise MiniStackMismatchError(
                 f"{path} of MiniStack {MINISTACK_VERSION} does not hold once what is replaced so "
                 f"that {replacement.why}. Install the environment .venvs/cloud anew (make clean, "
                 "make up), or adapt local/cloud/replacements.py"
             )
-        source = source.replace(replacement.old, replacement.new)
+        source = source.replace(found, replacement.new)
     setattr(owner, name, source if isinstance(original, str) else _compiled(module, source, name))
 
 

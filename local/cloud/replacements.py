@@ -4,19 +4,34 @@ Names that start with `headrace_` are put into MiniStack's modules by `local.clo
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 
 @dataclass(frozen=True)
 class Replacement:
     """`old` must occur exactly once in the source of `where`.
 
-    `where` is `module:function`, `module:Class.method`, or `module:NAME` of a text constant.
+    `where` is `module:function`, `module:Class.method`, or `module:NAME` of a text constant. With `until`, what is
+    replaced reaches from `old` to the end of the next `until`, and must have the SHA-256 `digest`.
     """
 
     where: str
     old: str
     new: str
     why: str
+    until: str = ""
+    digest: str = ""
+
+    def found_in(self, source: str) -> str | None:
+        """The text that is to be replaced; None if it is not there once, as it was when this was written."""
+        if source.count(self.old) != 1:
+            return None
+        if not self.until:
+            return self.old
+        start = source.index(self.old)
+        end = source.find(self.until, start) + len(self.until)
+        span = source[start:end]
+        return span if sha256(span.encode()).hexdigest() == self.digest else None
 
 
 _RUNTIME = "ministack.core.lambda_runtime"
@@ -79,30 +94,11 @@ REPLACEMENTS = (
     ),
     Replacement(
         f"{_RUNTIME}:Worker._spawn",
-        """\
-                    layer_dir = os.path.join(self._tmpdir, f"layer_{len(layers_dirs)}")
-                    os.makedirs(layer_dir)
-                    lzip = os.path.join(self._tmpdir, f"layer_{len(layers_dirs)}.zip")
-                    try:
-                        with open(lzip, "wb") as lf:
-                            lf.write(layer_data)
-                        with zipfile.ZipFile(lzip) as lzf:
-                            # Validate paths to prevent zip-slip attacks
-                            for member in lzf.namelist():
-                                resolved = os.path.realpath(os.path.join(layer_dir, member))
-                                if not resolved.startswith(os.path.realpath(layer_dir) + os.sep) \
-and resolved != os.path.realpath(layer_dir):
-                                    raise RuntimeError(f"Zip entry escapes target dir: {member}")
-                            lzf.extractall(layer_dir)
-                    except (OSError, zipfile.BadZipFile, zipfile.LargeFileError) as e:
-                        logger.error("Failed to extract layer %s", layer_arn, exc_info=True)
-                        raise RuntimeError(f"Failed to extract layer {layer_arn}") from e
-                    layers_dirs.append(layer_dir)
-""",
-        """\
-                    layers_dirs.append(headrace_layer_folder(layer_data))
-""",
+        "                    layer_dir = os.path.join(self._tmpdir, ",
+        "                    layers_dirs.append(headrace_layer_folder(layer_data))\n",
         "workers share one unpacked copy of a layer",
+        until="                    layers_dirs.append(layer_dir)\n",
+        digest="6de764ca87b606e40f406d87889948a1ab70b188e186be0cc9633e245f9f0bcc",
     ),
     Replacement(
         f"{_LAMBDA}:get_state",
