@@ -19,7 +19,8 @@ from tests.functions.cluster import Cluster, cluster_secret, store_secret
 from tests.functions.container import Log, SetClock, forget_wiring
 from tests.functions.scenario import Scenario
 from tests.functions.stage import Stage
-from tests.local.kubernetes_api.running_server import RunningServer, free_port
+from tests.local.kubernetes_api.running_server import RunningServer
+from tests.ports import free_port
 
 _tenants = itertools.count(1)
 

@@ -14,7 +14,8 @@ from tests.functions.cloud import Cloud
 from tests.functions.cluster import cluster_secret
 from tests.functions.container import forget_wiring
 from tests.functions.stage import Stage
-from tests.local.kubernetes_api.running_server import RunningServer, free_port
+from tests.local.kubernetes_api.running_server import RunningServer
+from tests.ports import free_port
 
 V1 = "vision--digits--v1"
 

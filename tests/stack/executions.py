@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.stack.caller import Json
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from botocore.config import Config
 from tests.stack.caller import Answer, Caller, Json
 from tests.stack.cluster import ROUTES, SERVICES
 from tests.stack.running import RunningStack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 ENDED_UPLOADS = ("Registered", "Rejected", "Failed", "Cancelled", "Expired")
 ONE_FILE = "model.joblib"

@@ -16,7 +16,7 @@ from tests.stack.caller import Json
 from tests.stack.cluster import SERVICES
 from tests.stack.project import Project
 from tests.stack.running import RunningStack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 INGRESS = "http://gateway.example.com"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{namespace}/deployments"

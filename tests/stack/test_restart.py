@@ -12,7 +12,7 @@ from tests.stack.fixtures import NewProject
 from tests.stack.process_table import alive, descendants, mentioning
 from tests.stack.project import Project
 from tests.stack.running import RunningStack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 
 def test_a_stack_that_was_down_serves_again_what_it_served(

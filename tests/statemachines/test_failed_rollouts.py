@@ -6,7 +6,7 @@ from tests.stack.caller import Json
 from tests.stack.fixtures import NewProject
 from tests.stack.project import Project
 from tests.stack.running import RunningStack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 CORRUPT = b"this was never a scikit-learn model"
 

@@ -7,7 +7,7 @@ from local.demo.training import Training
 from tests.stack.caller import Json
 from tests.stack.fixtures import NewProject
 from tests.stack.running import RunningStack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 DEFINITION = Path(__file__).parents[2] / "statemachines" / "model_rollout.asl.json"
 MINUTE = 60

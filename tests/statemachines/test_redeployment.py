@@ -7,7 +7,7 @@ from tests.stack.caller import Json
 from tests.stack.fixtures import NewProject
 from tests.stack.project import ONE_FILE, Project
 from tests.stack.running import RunningStack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 
 def redeploy(project: Project, version: int) -> Json:

@@ -11,7 +11,7 @@ from tests.stack.caller import Json
 from tests.stack.fixtures import NewProject
 from tests.stack.project import Inbox, Project, manifest_of, send
 from tests.stack.running import RunningStack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 PAST = "2020-01-01T00:00:00Z"
 # Registered, but not served: these tests are about the registry, and model servers cost time.

@@ -7,7 +7,7 @@ from tests.stack.caller import Json
 from tests.stack.fixtures import NewProject
 from tests.stack.project import Project
 from tests.stack.running import RunningStack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 
 def test_revisions_go_after_their_execution_died_and_with_their_deployment(

@@ -16,7 +16,7 @@ from tests.stack.caller import Json
 from tests.stack.fixtures import NewProject
 from tests.stack.project import ONE_FILE, Project, manifest_of, send
 from tests.stack.running import RunningStack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 SCHEMAS = Path(__file__).parents[2] / "events" / "schemas"
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from cdk.paths import ROOT
 from local.process_identity import started_at
+from tests.waiting import eventually
 
 SECONDS = 60
 
@@ -29,18 +29,11 @@ def bench(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     process.communicate()
 
 
-def wait_for(file: Path) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not file.is_file():
-        assert time.monotonic() < deadline, f"{file} has not come"
-        time.sleep(0.1)
-
-
 def test_interrupted_run_leaves_no_process_and_no_state(
     bench: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    wait_for(state / "stack.json")
+    eventually((state / "stack.json").is_file, "the stack is up", SECONDS)
     records = [json.loads(file.read_text()) for file in (state / "run").glob("*.json")]
     assert len(records) == 4
 

@@ -3,27 +3,16 @@
 import base64
 import io
 import json
-import time
 import uuid
 import zipfile
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from local.deploy.clients import EmbeddedCloud
+from tests.waiting import eventually
 
 ROLE = "arn:aws:iam::000000000000:role/test"
-PATIENCE = 20.0  # seconds
 
 T = TypeVar("T")
-
-
-def eventually(look: Callable[[], T], what: str) -> T:
-    """What `look` returns as soon as it is true."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {PATIENCE:.0f} s"
-        time.sleep(0.02)
-    return found
 
 
 def zipped(files: dict[str, str]) -> bytes:

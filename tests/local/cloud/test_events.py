@@ -5,7 +5,8 @@ from typing import Any
 
 import urllib3
 
-from tests.local.cloud.deployed import ROLE, Account, eventually
+from tests.local.cloud.deployed import ROLE, Account
+from tests.waiting import eventually
 
 ECHO = {"Echo": {"Type": "Pass", "Output": "{% $states.input %}", "End": True}}
 

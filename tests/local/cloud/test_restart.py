@@ -6,7 +6,8 @@ from local import services
 from local.deploy.clients import EmbeddedCloud
 from local.processes import Processes
 from local.settings import PROJECT, load
-from tests.local.cloud.deployed import Account, eventually
+from tests.local.cloud.deployed import Account
+from tests.waiting import eventually
 
 # Copies each new item into the bucket `seen`, under its key.
 COPYING = """

@@ -3,11 +3,8 @@
 import json
 import os
 import signal
-import socket
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +13,13 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, new_client_from_config
 from urllib3.exceptions import HTTPError
 
+from tests.ports import free_port
+from tests.waiting import eventually
+
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venvs/cloud/bin/python"
 GROUP = {"group": "gateway.networking.k8s.io", "version": "v1"}
 DEADLINE_SECONDS = 15.0
-
-
-def eventually(condition: Callable[[], Any], what: str, seconds: float = DEADLINE_SECONDS) -> Any:
-    """Return the first truthy value of `condition`; fail after the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ServerProcess:

@@ -6,7 +6,8 @@ import aiohttp
 from yarl import URL
 
 from tests.local.gateway.backends import Backend
-from tests.local.gateway.cluster import Cluster, RunningGateway, eventually
+from tests.local.gateway.cluster import Cluster, RunningGateway
+from tests.waiting import eventually
 
 NAMESPACE = "tenant-acme"
 DEADLINE = aiohttp.ClientTimeout(total=10)

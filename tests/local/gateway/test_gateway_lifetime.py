@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 
 from tests.local.gateway.backends import Backend, Loop
-from tests.local.gateway.cluster import Cluster, RunningGateway, eventually
+from tests.local.gateway.cluster import Cluster, RunningGateway
 from tests.local.gateway.serving import NAMESPACE, backend_ref, post_all, serve
+from tests.waiting import eventually
 
 FOLLOWED = {"httproutes", "services", "endpointslices", "gateways"}
 Start = Callable[..., Backend]

@@ -9,8 +9,9 @@ import aiohttp
 from aiohttp import web
 
 from tests.local.gateway.backends import Backend, Gate, Loop
-from tests.local.gateway.cluster import Cluster, RunningGateway, eventually
+from tests.local.gateway.cluster import Cluster, RunningGateway
 from tests.local.gateway.serving import NAMESPACE, post_all, served
+from tests.waiting import eventually
 
 Start = Callable[..., Backend]
 MEGABYTE = 1024 * 1024

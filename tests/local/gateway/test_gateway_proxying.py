@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 
 from tests.local.gateway.backends import Backend, Gate, Loop
-from tests.local.gateway.cluster import Cluster, RunningGateway, eventually, free_port
+from tests.local.gateway.cluster import Cluster, RunningGateway
 from tests.local.gateway.serving import NAMESPACE, backend_ref, post_all, serve, served
+from tests.ports import free_port
+from tests.waiting import eventually
 
 Start = Callable[..., Backend]
 MEGABYTE = 1024 * 1024

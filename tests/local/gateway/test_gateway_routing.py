@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 
 from tests.local.gateway.backends import Backend
-from tests.local.gateway.cluster import Cluster, RunningGateway, eventually
+from tests.local.gateway.cluster import Cluster, RunningGateway
 from tests.local.gateway.serving import NAMESPACE, backend_ref, post_all, serve
+from tests.waiting import eventually
 
 Start = Callable[..., Backend]
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,8 +21,9 @@ from local.kserve_controller.runtimes import SKLEARN_SERVER
 from local.kserve_controller.survivors import end_survivors
 from tests.local.kserve_controller.samples import NAMESPACE
 from tests.local.kserve_controller.schema import assert_conforms
-from tests.local.kserve_controller.waiting import eventually
 from tests.local.serving.trained_models import PROJECT, environment_without_bytecode_ban
+from tests.ports import free_port
+from tests.waiting import eventually
 
 CLOUD_PYTHON = PROJECT / ".venvs/cloud/bin/python"
 SERVING_PYTHON = PROJECT / ".venvs/serving/bin/python"
@@ -32,12 +32,6 @@ BUCKET = f"models-{os.getpid()}"  # servers are told from those of other runs by
 RESOURCE = ("serving.kserve.io", "v1beta1", NAMESPACE, "inferenceservices")
 ROUTES = ("gateway.networking.k8s.io", "v1", NAMESPACE, "httproutes")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "embedded", "AWS_SECRET_ACCESS_KEY": "embedded"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

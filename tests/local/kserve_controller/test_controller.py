@@ -17,8 +17,8 @@ from tests.local.kserve_controller.embedded_cluster import (
     running_cluster,
 )
 from tests.local.kserve_controller.samples import NAMESPACE, inference_service
-from tests.local.kserve_controller.waiting import eventually
 from tests.local.serving.trained_models import TrainedModel, train
+from tests.waiting import eventually
 
 STOP = "serving.kserve.io/stop"
 

@@ -16,7 +16,7 @@ from local.kserve_controller.processes import (
 )
 from local.kserve_controller.specification import Key, PodTemplate
 from local.kserve_controller.survivors import process_identity
-from tests.local.kserve_controller.waiting import eventually
+from tests.waiting import eventually
 
 # A server that answers every request; one that ends at once; one that never answers.
 SERVES = (

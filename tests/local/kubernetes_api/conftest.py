@@ -9,7 +9,8 @@ import kubernetes
 import pytest
 
 from local.kubectl import kubectl as kubectl_binary
-from tests.local.kubernetes_api.running_server import RunningServer, free_port
+from tests.local.kubernetes_api.running_server import RunningServer
+from tests.ports import free_port
 
 Kubectl = Callable[..., str]
 

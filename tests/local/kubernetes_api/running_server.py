@@ -5,19 +5,19 @@ import functools
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import kubernetes
 import yaml
+
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venvs/cloud/bin/python"
@@ -40,16 +40,6 @@ class Answer:
     @property
     def rv(self) -> int:
         return int(self.body["metadata"]["resourceVersion"])
-
-
-def eventually(probe: Callable[[], Any], what: str) -> Any:
-    """The first true value of `probe`; fails the test when none comes before the deadline."""
-    end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        if found := probe():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {DEADLINE} s: {what}")
 
 
 @dataclass
@@ -163,9 +153,3 @@ def _decoded(content: bytes) -> Any:
         return json.loads(content)
     except ValueError:
         return content.decode()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

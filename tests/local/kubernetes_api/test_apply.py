@@ -14,9 +14,9 @@ from tests.local.kubernetes_api.running_server import (
     Answer,
     Json,
     RunningServer,
-    eventually,
 )
 from tests.local.kubernetes_api.samples import deployment, http_route, inference_service
+from tests.waiting import eventually
 
 
 def apply(

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tests.local.kubernetes_api.running_server import MERGE, Json, RunningServer, eventually
+from tests.local.kubernetes_api.running_server import MERGE, Json, RunningServer
 from tests.local.kubernetes_api.samples import inference_service
+from tests.waiting import eventually
 
 
 def gone(server: RunningServer, path: str) -> None:

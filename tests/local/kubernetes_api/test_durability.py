@@ -6,8 +6,9 @@ import threading
 import urllib.error
 from pathlib import Path
 
-from tests.local.kubernetes_api.running_server import MERGE, ROOT, RunningServer, eventually
+from tests.local.kubernetes_api.running_server import MERGE, ROOT, RunningServer
 from tests.local.kubernetes_api.test_definitions import definition
+from tests.waiting import eventually
 
 PATH = "/api/v1/namespaces/default/configmaps"
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import kubernetes
 
-from tests.local.kubernetes_api.running_server import MERGE, Json, RunningServer, eventually
+from tests.local.kubernetes_api.running_server import MERGE, Json, RunningServer
+from tests.waiting import eventually
 
 
 def short(events: Iterator[Json], count: int) -> list[tuple[str, str]]:

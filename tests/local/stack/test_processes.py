@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from local.process_identity import started_at
 from local.processes import ProcessError, Processes, Service
 from local.settings import free_ports
+from tests.waiting import eventually
 
 SERVER = """
 import http.server, signal, subprocess, sys
@@ -53,13 +54,6 @@ def _child(processes: Processes) -> int:
     return int(processes.log("server").read_text().split()[1])
 
 
-def _wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_started_process_answers_and_is_kept(processes: Processes, service: Service) -> None:
     pid = processes.start(service)
     processes.wait_ready(service)
@@ -87,7 +81,7 @@ def test_stopping_ends_the_whole_group(processes: Processes, service: Service) -
 
     assert processes.stop("server")
     assert started_at(pid) is None
-    _wait_until(lambda: started_at(child) is None)
+    eventually(lambda: started_at(child) is None, "the child is gone", 5)
     assert processes.running("server") is None
     assert not processes.stop("server")
 
@@ -128,7 +122,7 @@ def test_an_answer_of_another_program_is_not_taken_for_the_processs_own(
     processes.wait_ready(service)
     other = Processes(tmp_path / "other", tmp_path)
     other.start(service)  # cannot bind the port, which answers all the same
-    _wait_until(lambda: other.running(service.name) is None)
+    eventually(lambda: other.running(service.name) is None, "the process is gone", 5)
 
     with pytest.raises(ProcessError, match="ended while starting"):
         other.wait_ready(service)
@@ -138,7 +132,7 @@ def test_a_killed_process_is_not_running(processes: Processes, service: Service)
     pid = processes.start(service)
     processes.wait_ready(service)
     os.killpg(pid, signal.SIGKILL)
-    _wait_until(lambda: processes.running("server") is None)
+    eventually(lambda: processes.running("server") is None, "the process is gone", 5)
 
     assert not processes.is_current(service)
 

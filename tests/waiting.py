@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+POLL_SECONDS = 0.05
 
 
 def eventually(look: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
@@ -14,5 +15,5 @@ def eventually(look: Callable[[], T | None], what: str, seconds: float = 30.0) -
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}; last: {found}"
+        time.sleep(POLL_SECONDS)
