@@ -35,12 +35,8 @@ class ControlTable(dynamodb.Table):
         )
         self._key = key
 
-    def allow_reads(self, function: ControlPlaneFunction) -> None:
-        """Single items, batches and queries; never a scan."""
-        self.allow(function, *_READ)
-
     def allow_changes(self, function: ControlPlaneFunction) -> None:
-        """Reads, and writes that may be conditional or in a transaction; never a delete."""
+        """Reads, never by a scan, and writes that may be conditional or in a transaction; never a delete."""
         self.allow(function, *_READ, *_WRITE)
 
     def allow(

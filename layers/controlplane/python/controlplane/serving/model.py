@@ -29,10 +29,6 @@ class RolloutState(StrEnum):
     SUPERSEDED = "Superseded"
     TIMED_OUT = "TimedOut"
 
-    @property
-    def is_over(self) -> bool:
-        return self not in (RolloutState.WAITING, RolloutState.RUNNING)
-
 
 class Revision(BaseModel):
     """One model version inside a deployment; `name` is its InferenceService."""

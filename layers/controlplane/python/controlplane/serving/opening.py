@@ -70,7 +70,7 @@ def open_rollout(
     )
     if before is not None and before.active and before.active.execution == execution:
         return Opened(Action.ROLL_OUT, before.active.rollout_id)
-    deployment = before or _new_deployment(name, registered)
+    deployment = before or (_new_deployment(registered) if registered else None)
     if deployment is None:
         return Opened(Action.NOTHING)
     superseded: RolloutTicket | None = None
@@ -105,7 +105,7 @@ def queue_again(
     before, known = deployments.find(tenant_id, project, name, ticket.rollout_id)
     if known is not None:
         return
-    deployment = before or Deployment(name=name, model=registered.model, created_at=now())
+    deployment = before or _new_deployment(registered)
     after, superseded = enqueue(deployment, ticket)
     changed = _changed_rollouts(name, deployment, after, superseded, now())
     event = _event(tenant_id, project, after, ticket, superseded, started=False, again=True)
@@ -124,10 +124,9 @@ def _ticket(tenant_id: str, project: str, registered: RegisteredVersion) -> Roll
     )
 
 
-def _new_deployment(name: str, registered: RegisteredVersion | None) -> Deployment | None:
-    if registered is None:
-        return None
-    return Deployment(name=name, model=registered.model, created_at=now())
+def _new_deployment(registered: RegisteredVersion) -> Deployment:
+    """A model's own deployment bears its name."""
+    return Deployment(name=registered.model, model=registered.model, created_at=now())
 
 
 def _changed_rollouts(
