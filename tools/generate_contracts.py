@@ -9,17 +9,15 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
 
 from controlplane.events import METADATA_FIELDS, DomainEvent
-from controlplane.projects import model as projects
-from controlplane.registry import model as registry
-from controlplane.serving import model as serving
 
 ROOT = Path(__file__).parents[1]
-APIS = ("tenancy/api", "docs/api", "projects/api", "registry/api", "serving/api")
+LAYER = ROOT / "layers/controlplane/python"
 OPENAPI = Path("functions/docs/openapi.json")
 SCHEMAS = Path("events/schemas")
 DESCRIPTION = """Headrace is a multi-tenant MLOps control plane.
@@ -70,11 +68,23 @@ def _contracts() -> Iterator[tuple[Path, str]]:
         yield SCHEMAS / f"{event.__name__}.json", _text(event_schema(event))
 
 
+def api_entries() -> list[str]:
+    """The functions that answer HTTP requests: `<capability>/api` and `<capability>/<more>_api`."""
+    found = (ROOT / "functions").glob("*/*api.py")
+    return sorted(f"{path.parent.name}/{path.stem}" for path in found)
+
+
+def _models() -> list[ModuleType]:
+    """The module `model` of every capability."""
+    found = sorted((LAYER / "controlplane").glob("*/model.py"))
+    return [importlib.import_module(f"controlplane.{path.parent.name}.model") for path in found]
+
+
 def event_types() -> list[type[DomainEvent]]:
     """Every event that reaches the bus, by name; classes that others only derive from are left out."""
     found = {
         value
-        for module in (projects, registry, serving)
+        for module in _models()
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, DomainEvent) and not value.__subclasses__()
     }
@@ -91,7 +101,7 @@ def event_schema(event: type[DomainEvent]) -> dict[str, Any]:
     metadata = {
         name: {"type": "string"}
         for name in ("specversion", "id", "source", "type", "time", "subject", "dataschema")
-    } | {"tenant_id": {"type": "string"}, "correlation_id": {"type": "string"}}
+    } | {name: {"type": "string"} for name in ("tenant_id", "actor", "correlation_id")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"events/schemas/{event.__name__}.json",
@@ -116,7 +126,7 @@ def openapi() -> dict[str, Any]:
     """One document of all API functions; each operation names the function that answers it."""
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {"Problem": Problem.model_json_schema()}
-    for entry in APIS:
+    for entry in api_entries():
         part = _part(entry)
         schemas |= {
             name: schema

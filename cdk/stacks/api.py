@@ -148,10 +148,13 @@ class ApiStack(Stack):
 
     def _integrate(self, entry: str, function: ControlPlaneFunction) -> str:
         """Make the function the target of routes, and return that target."""
-        capability = entry.split("/")[0].capitalize()
+        # The module `api` of a capability goes by the capability's name alone.
+        name = "".join(
+            word.capitalize() for word in entry.removesuffix("/api").replace("/", "_").split("_")
+        )
         integration = apigateway.CfnIntegration(
             self,
-            f"{capability}Integration",
+            f"{name}Integration",
             api_id=self.api.ref,
             integration_type="AWS_PROXY",
             integration_uri=function.function_arn,
@@ -159,7 +162,7 @@ class ApiStack(Stack):
         )
         lambda_.CfnPermission(
             self,
-            f"{capability}Permission",
+            f"{name}Permission",
             action="lambda:InvokeFunction",
             function_name=function.function_arn,
             principal="apigateway.amazonaws.com",

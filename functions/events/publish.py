@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from controlplane.publishing.service import publish_changes
 from controlplane.runtime.observability import logger
 from controlplane.runtime.stream import changes_of
-from controlplane.runtime.wiring import event_bus
+from controlplane.runtime.wiring.publishing import event_bus
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

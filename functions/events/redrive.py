@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from controlplane.publishing.service import publish_changes
 from controlplane.runtime.observability import logger
 from controlplane.runtime.stream import changes_of
-from controlplane.runtime.wiring import event_bus, failed_records
+from controlplane.runtime.wiring.publishing import event_bus, failed_records
 
 
 class RedriveCommand(BaseModel):

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from controlplane.identifiers import Name
 from controlplane.projects.model import Project, ProjectRequest
 from controlplane.projects.service import create_project, delete_project
-from controlplane.runtime.caller import changing_caller, reading_caller
+from controlplane.runtime.caller import permitted_caller
 from controlplane.runtime.http import (
     BASE,
     Cursor,
@@ -26,7 +26,7 @@ from controlplane.runtime.http import (
     page_request,
     serve,
 )
-from controlplane.runtime.wiring import project_repository
+from controlplane.runtime.wiring.projects import project_repository
 
 PATH = f"{BASE}/projects"
 ProjectName = Annotated[Name, Path(description="The project's name")]
@@ -50,7 +50,7 @@ class ProjectView(BaseModel):
 
 @api.post(PATH, summary="Create a project", tags=["projects"], status_code=201)
 def post_project(wanted: ProjectRequest) -> Response[ProjectView]:
-    caller = changing_caller(api.current_event)
+    caller = permitted_caller(api)
     request = idempotent_request(api, caller, wanted)
     project = create_project(
         caller.tenant_id, wanted, caller.subject, request, projects=project_repository()
@@ -65,14 +65,14 @@ def post_project(wanted: ProjectRequest) -> Response[ProjectView]:
 
 @api.get(PATH, summary="List the tenant's projects by name", tags=["projects"])
 def list_projects(limit: Limit = 100, cursor: Cursor = "") -> Response[Listing[ProjectView]]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     page = project_repository().list(caller.tenant_id, page_request(api, caller, limit, cursor))
     return answer(listing(api, caller, page, ProjectView.of))
 
 
 @api.get(f"{PATH}/<project>", summary="Look a project up", tags=["projects"])
 def get_project(project: ProjectName) -> Response[ProjectView]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     found = project_repository().get(caller.tenant_id, project)
     return answer(ProjectView.of(found), etag=found.version)
 
@@ -81,7 +81,7 @@ def get_project(project: ProjectName) -> Response[ProjectView]:
     f"{PATH}/<project>", summary="Delete an empty project", tags=["projects"], status_code=204
 )
 def remove_project(project: ProjectName) -> Response[None]:
-    caller = changing_caller(api.current_event)
+    caller = permitted_caller(api)
     delete_project(
         caller.tenant_id, project, caller.subject, if_match(api), projects=project_repository()
     )

@@ -22,7 +22,7 @@ from controlplane.registry.views import (
     UploadView,
     VersionView,
 )
-from controlplane.runtime.caller import changing_caller, reading_caller
+from controlplane.runtime.caller import permitted_caller
 from controlplane.runtime.http import (
     BASE,
     Cursor,
@@ -37,7 +37,7 @@ from controlplane.runtime.http import (
     page_request,
     serve,
 )
-from controlplane.runtime.wiring import (
+from controlplane.runtime.wiring.registry import (
     model_repository,
     project_directory,
     upload_authority,
@@ -59,7 +59,7 @@ api = create_api()
 def list_models(
     project: ProjectName, limit: Limit = 100, cursor: Cursor = ""
 ) -> Response[Listing[ModelView]]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     asked = page_request(api, caller, limit, cursor)
     page = model_repository().list(caller.tenant_id, project, asked)
     return answer(listing(api, caller, page, ModelView.of))
@@ -67,7 +67,7 @@ def list_models(
 
 @api.get(f"{MODELS}/<model>", summary="Look a model up", tags=["registry"])
 def get_model(project: ProjectName, model: ModelName) -> Response[ModelView]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     found = model_repository().get(caller.tenant_id, project, model)
     return answer(ModelView.of(found), etag=found.version)
 
@@ -76,7 +76,7 @@ def get_model(project: ProjectName, model: ModelName) -> Response[ModelView]:
 def list_versions(
     project: ProjectName, model: ModelName, limit: Limit = 100, cursor: Cursor = ""
 ) -> Response[Listing[VersionView]]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     asked = page_request(api, caller, limit, cursor)
     page = model_repository().list_versions(caller.tenant_id, project, model, asked)
     return answer(listing(api, caller, page, VersionView.of))
@@ -84,7 +84,7 @@ def list_versions(
 
 @api.get(f"{VERSIONS}/<version>", summary="Look a model version up", tags=["registry"])
 def get_version(project: ProjectName, model: ModelName, version: Number) -> Response[VersionView]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     found = model_repository().get_version(caller.tenant_id, project, model, version)
     return answer(VersionView.of(found), etag=found.version)
 
@@ -96,7 +96,7 @@ def get_version(project: ProjectName, model: ModelName, version: Number) -> Resp
     status_code=204,
 )
 def remove_version(project: ProjectName, model: ModelName, version: Number) -> Response[None]:
-    caller = changing_caller(api.current_event)
+    caller = permitted_caller(api)
     delete_version(
         caller.tenant_id,
         project,
@@ -118,7 +118,7 @@ def remove_version(project: ProjectName, model: ModelName, version: Number) -> R
 def post_upload(
     project: ProjectName, model: ModelName, manifest: Manifest
 ) -> Response[UploadTicketView]:
-    caller = changing_caller(api.current_event)
+    caller = permitted_caller(api)
     ticket = create_upload(
         caller.tenant_id,
         project,
@@ -143,7 +143,7 @@ def post_upload(
 def list_uploads(
     project: ProjectName, model: ModelName, limit: Limit = 100, cursor: Cursor = ""
 ) -> Response[Listing[UploadView]]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     asked = page_request(api, caller, limit, cursor)
     page = upload_repository().list(caller.tenant_id, project, model, asked)
     return answer(listing(api, caller, page, UploadView.of))
@@ -151,14 +151,14 @@ def list_uploads(
 
 @api.get(f"{UPLOADS}/<upload>", summary="See how far an upload is", tags=["registry"])
 def get_upload(project: ProjectName, model: ModelName, upload: Upload) -> Response[UploadView]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     found = upload_repository().get(caller.tenant_id, project, model, upload)
     return answer(UploadView.of(found), etag=found.version)
 
 
 @api.delete(f"{UPLOADS}/<upload>", summary="Cancel a pending upload", tags=["registry"])
 def remove_upload(project: ProjectName, model: ModelName, upload: Upload) -> Response[UploadView]:
-    caller = changing_caller(api.current_event)
+    caller = permitted_caller(api)
     cancelled = cancel_upload(
         caller.tenant_id, project, model, upload, if_match(api), uploads=upload_repository()
     )
@@ -173,7 +173,7 @@ def remove_upload(project: ProjectName, model: ModelName, upload: Upload) -> Res
     status_code=201,
 )
 def post_credentials(project: ProjectName, model: ModelName) -> Response[CredentialsView]:
-    caller = changing_caller(api.current_event)
+    caller = permitted_caller(api)
     credentials = issue_upload_credentials(
         caller.tenant_id,
         project,
@@ -195,7 +195,7 @@ def post_credentials(project: ProjectName, model: ModelName) -> Response[Credent
 def list_rejected_uploads(
     limit: Limit = 100, cursor: Cursor = ""
 ) -> Response[Listing[RejectedUploadView]]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     asked = page_request(api, caller, limit, cursor)
     page = upload_repository().list_rejected(caller.tenant_id, asked)
     return answer(listing(api, caller, page, RejectedUploadView.of))

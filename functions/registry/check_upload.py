@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from controlplane.registry.registration import CheckedUpload, check_upload
 from controlplane.runtime.registrations import ArrivalInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import (
+from controlplane.runtime.wiring.registry import (
     artifacts,
     model_repository,
     project_directory,

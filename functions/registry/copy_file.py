@@ -6,7 +6,7 @@ from typing import Any
 from controlplane.registry.registration import copy_file
 from controlplane.runtime.registrations import CopyInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import artifacts
+from controlplane.runtime.wiring.registry import artifacts
 
 
 @task(CopyInput.model_validate)

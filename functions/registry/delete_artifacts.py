@@ -5,7 +5,7 @@ from typing import Any, Self
 from controlplane.registry.keys import registry_prefix
 from controlplane.runtime.observability import logger
 from controlplane.runtime.tasks import TaskInput, task
-from controlplane.runtime.wiring import artifacts
+from controlplane.runtime.wiring.registry import artifacts
 
 
 class DeletedVersion(TaskInput):

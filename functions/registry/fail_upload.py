@@ -3,7 +3,7 @@
 from controlplane.registry.failure import fail_upload
 from controlplane.runtime.registrations import FailedArrivalInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import artifacts, upload_repository
+from controlplane.runtime.wiring.registry import artifacts, upload_repository
 
 
 @task(FailedArrivalInput.parse)

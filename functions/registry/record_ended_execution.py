@@ -6,7 +6,7 @@ from typing import Any
 from controlplane.registry.failure import fail_upload
 from controlplane.runtime.registrations import FailedArrivalInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import artifacts, upload_repository
+from controlplane.runtime.wiring.registry import artifacts, upload_repository
 
 
 def parse(event: dict[str, Any]) -> FailedArrivalInput:

@@ -5,7 +5,7 @@ from typing import Any
 from controlplane.registry.registration import register_version
 from controlplane.runtime.registrations import RegisterInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import artifacts, model_repository, upload_repository
+from controlplane.runtime.wiring.registry import artifacts, model_repository, upload_repository
 
 
 @task(RegisterInput.model_validate)

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from controlplane.identifiers import Name, RolloutId
-from controlplane.runtime.caller import Caller, changing_caller, reading_caller
+from controlplane.runtime.caller import Caller, permitted_caller
 from controlplane.runtime.http import (
     BASE,
     Cursor,
@@ -23,7 +23,7 @@ from controlplane.runtime.http import (
     serve,
 )
 from controlplane.runtime.settings import IngressSettings, load
-from controlplane.runtime.wiring import deployment_repository
+from controlplane.runtime.wiring.serving import deployment_repository
 from controlplane.serving.model import Deployment, RolloutRequest
 from controlplane.serving.service import delete_deployment, request_rollout
 from controlplane.serving.views import DeploymentView, RolloutView
@@ -45,7 +45,7 @@ def _view(caller: Caller, project: str, found: Deployment) -> DeploymentView:
 def list_deployments(
     project: ProjectName, limit: Limit = 100, cursor: Cursor = ""
 ) -> Response[Listing[DeploymentView]]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     asked = page_request(api, caller, limit, cursor)
     page = deployment_repository().list(caller.tenant_id, project, asked)
     return answer(listing(api, caller, page, partial(_view, caller, project)))
@@ -53,7 +53,7 @@ def list_deployments(
 
 @api.get(f"{DEPLOYMENTS}/<deployment>", summary="Look a deployment up", tags=["serving"])
 def get_deployment(project: ProjectName, deployment: DeploymentName) -> Response[DeploymentView]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     found = deployment_repository().get(caller.tenant_id, project, deployment)
     return answer(_view(caller, project, found), etag=found.version)
 
@@ -65,7 +65,7 @@ def get_deployment(project: ProjectName, deployment: DeploymentName) -> Response
     status_code=202,
 )
 def remove_deployment(project: ProjectName, deployment: DeploymentName) -> Response[DeploymentView]:
-    caller = changing_caller(api.current_event)
+    caller = permitted_caller(api)
     leaving = delete_deployment(
         caller.tenant_id,
         project,
@@ -86,7 +86,7 @@ def remove_deployment(project: ProjectName, deployment: DeploymentName) -> Respo
 def post_rollout(
     project: ProjectName, deployment: DeploymentName, wanted: RolloutRequest
 ) -> Response[RolloutView]:
-    caller = changing_caller(api.current_event)
+    caller = permitted_caller(api)
     rollout = request_rollout(
         caller.tenant_id,
         project,
@@ -104,7 +104,7 @@ def post_rollout(
 def get_rollout(
     project: ProjectName, deployment: DeploymentName, rollout: RolloutIdentifier
 ) -> Response[RolloutView]:
-    caller = reading_caller(api.current_event)
+    caller = permitted_caller(api)
     found = deployment_repository().get_rollout(caller.tenant_id, project, deployment, rollout)
     return answer(RolloutView.of(found))
 

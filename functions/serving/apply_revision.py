@@ -2,7 +2,11 @@
 
 from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import deployment_repository, revision_cluster, version_catalog
+from controlplane.runtime.wiring.serving import (
+    deployment_repository,
+    revision_cluster,
+    version_catalog,
+)
 from controlplane.serving.rollout import apply_revision
 
 

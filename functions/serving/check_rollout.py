@@ -2,7 +2,8 @@
 
 from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import artifacts, deployment_repository, version_catalog
+from controlplane.runtime.wiring.registry import artifacts
+from controlplane.runtime.wiring.serving import deployment_repository, version_catalog
 from controlplane.serving.rollout import check_rollout
 
 

@@ -2,7 +2,7 @@
 
 from controlplane.runtime.rollouts import FailureInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import deployment_repository
+from controlplane.runtime.wiring.serving import deployment_repository
 from controlplane.serving.rollout import fail_rollout
 
 

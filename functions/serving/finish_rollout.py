@@ -5,7 +5,7 @@ from datetime import timedelta
 from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.settings import RolloutSettings, load
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import deployment_repository
+from controlplane.runtime.wiring.serving import deployment_repository
 from controlplane.serving.rollout import finish_rollout
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from controlplane.runtime.rollouts import OpeningInput
 from controlplane.runtime.settings import RolloutSettings, load
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import deployment_repository
+from controlplane.runtime.wiring.serving import deployment_repository
 from controlplane.serving.opening import open_rollout
 
 

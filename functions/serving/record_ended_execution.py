@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from controlplane.runtime.rollouts import OpeningInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import deployment_repository
+from controlplane.runtime.wiring.serving import deployment_repository
 from controlplane.serving.ended_execution import record_ended_execution
 
 

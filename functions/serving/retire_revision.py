@@ -4,7 +4,7 @@ from typing import Any
 
 from controlplane.runtime.rollouts import DeploymentInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import deployment_repository, revision_cluster
+from controlplane.runtime.wiring.serving import deployment_repository, revision_cluster
 from controlplane.serving.retirement import retire_revisions
 
 

@@ -2,7 +2,7 @@
 
 from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring import deployment_repository, revision_cluster
+from controlplane.runtime.wiring.serving import deployment_repository, revision_cluster
 from controlplane.serving.rollout import shift_traffic
 
 

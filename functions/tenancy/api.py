@@ -3,9 +3,10 @@
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 
+from controlplane.limits import Limits
 from controlplane.runtime.caller import known_principal
 from controlplane.runtime.http import BASE, answer, create_api, serve
-from controlplane.tenancy.model import TenantStatus, TierLimits
+from controlplane.tenancy.model import TenantStatus
 
 api = create_api()
 
@@ -20,7 +21,7 @@ class TenantView(BaseModel):
     tenant: str
     status: TenantStatus
     tier: str
-    limits: TierLimits
+    limits: Limits
 
 
 class Me(BaseModel):

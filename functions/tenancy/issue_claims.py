@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from controlplane.runtime.observability import logger
-from controlplane.runtime.wiring import membership_repository
+from controlplane.runtime.wiring.tenancy import membership_repository
 from controlplane.tenancy.service import find_membership
 
 

@@ -13,12 +13,12 @@ from controlplane.errors import (
     IdempotencyKeyReusedError,
 )
 from controlplane.events import DomainEvent
+from controlplane.limits import Limits
 from controlplane.projects.model import Project
 from controlplane.registry.model import Model, ModelVersion
 from controlplane.registry.upload import RejectedUpload, Upload
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.serving.model import Deployment, Rollout
-from controlplane.tenancy.model import TierLimits
 
 Place = tuple[str, ...]
 Entity = TypeVar("Entity", bound=BaseModel)
@@ -40,7 +40,7 @@ class MemoryTable:
     `interrupt` runs once, just before the next write: what another caller does between our read and our write.
     """
 
-    tenants: dict[str, TierLimits] = field(default_factory=dict)
+    tenants: dict[str, Limits] = field(default_factory=dict)
     projects: dict[Place, Project] = field(default_factory=dict)
     models: dict[Place, Model] = field(default_factory=dict)
     versions: dict[tuple[str, str, str, int], ModelVersion] = field(default_factory=dict)

@@ -2,12 +2,13 @@
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from controlplane.runtime import settings, wiring
+from controlplane.runtime.wiring.aws import session
 
 SetClock = Callable[[timedelta], None]
 
@@ -32,7 +33,8 @@ def forget_wiring() -> None:
 
     Only botocore's session stays, which holds the description of the services and the test's one identity.
     """
-    for module in (wiring, settings):
-        for name, made in vars(module).items():
-            if hasattr(made, "cache_clear") and name != "_session":
-                made.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("controlplane.runtime."):
+            for made in vars(module).values():
+                if hasattr(made, "cache_clear") and made is not session:
+                    made.cache_clear()

@@ -37,6 +37,7 @@ def test_an_envelope_has_cloudevents_attributes_and_the_payload_apart() -> None:
         "subject": "projects/vision",
         "dataschema": "events/schemas/ProjectCreated.json",
         "tenant_id": "acme",
+        "actor": "system",
         "correlation_id": event.correlation_id,
         "causation_id": None,
     }

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from controlplane.errors import ConcurrentChangeError, HeadraceError, UnavailableError
 from controlplane.identifiers import now
+from controlplane.limits import Limits
 from controlplane.projects.model import Project
 from controlplane.registry.arrival import Arrival
 from controlplane.registry.failure import fail_upload
@@ -20,7 +21,6 @@ from controlplane.registry.registration import (
     register_version,
 )
 from controlplane.registry.upload import Upload, UploadState
-from controlplane.tenancy.model import TierLimits
 from tests.fakes import (
     MemoryArtifacts,
     MemoryModels,
@@ -33,7 +33,7 @@ from tests.fakes import (
 TENANT, PROJECT, MODEL = "acme", "vision", "digits"
 FOLDER = f"models/{TENANT}/{PROJECT}/{MODEL}/"
 REGISTRY = f"registry/tenant-{TENANT}/{PROJECT}/{MODEL}/"
-LIMITS = TierLimits(max_model_bytes=10_000, max_upload_files=4)
+LIMITS = Limits(max_model_bytes=10_000, max_upload_files=4)
 
 File = dict[str, object]
 

@@ -75,12 +75,33 @@ class LimitExceededError(HeadraceError):
     code = "limit_exceeded"
 
 
+class QuotaExceededError(LimitExceededError):
+    """A tenant has no room left in one of its quotas; the message names limit, use and what was asked for."""
+
+    code = "quota_exceeded"
+
+
 class UnauthenticatedError(HeadraceError):
     code = "unauthenticated"
 
 
 class ForbiddenError(HeadraceError):
     code = "forbidden"
+
+
+class PolicyDeniedError(ForbiddenError):
+    """A policy forbids it, or none permits it.
+
+    `policies` are the ids of those that decided; empty when none permits.
+    """
+
+    code = "policy_denied"
+
+    def __init__(
+        self, message: str, *, policies: tuple[str, ...] = (), remedy: str | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.policies = policies
 
 
 class ThrottledError(HeadraceError):

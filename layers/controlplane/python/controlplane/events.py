@@ -8,7 +8,7 @@ with the tenant and the correlation, `detail.data` the fields of the class.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -17,15 +17,28 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from controlplane.identifiers import TenantId, now
 
-METADATA_FIELDS = ("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id")
+METADATA_FIELDS = (
+    "event_id",
+    "tenant_id",
+    "occurred_at",
+    "actor",
+    "correlation_id",
+    "causation_id",
+)
+# Who acts when no caller does: a rule, a schedule or a state machine.
+SYSTEM = "system"
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """What a chain of work has in common, and the event that caused this link of it."""
+    """What a chain of work has in common, the event that caused this link of it, and who acts.
+
+    An actor is `user:<subject>`, `key:<key id>` or `system`.
+    """
 
     correlation_id: str
     causation_id: str | None = None
+    actor: str = SYSTEM
 
 
 _correlation: ContextVar[Correlation | None] = ContextVar("correlation", default=None)
@@ -39,6 +52,11 @@ def correlated(correlation_id: str, causation_id: str | None = None) -> Iterator
         yield
     finally:
         _correlation.reset(token)
+
+
+def act_as(actor: str) -> None:
+    """Every event made from now on, in the correlation we are in, is this actor's doing."""
+    _correlation.set(replace(current_correlation(), actor=actor))
 
 
 def current_correlation() -> Correlation:
@@ -56,6 +74,7 @@ class DomainEvent(BaseModel):
     occurred_at: datetime = Field(default_factory=now)
     correlation_id: str = Field(default_factory=lambda: current_correlation().correlation_id)
     causation_id: str | None = Field(default_factory=lambda: current_correlation().causation_id)
+    actor: str = Field(default_factory=lambda: current_correlation().actor)
 
     @property
     def subject(self) -> str:
@@ -75,6 +94,7 @@ class DomainEvent(BaseModel):
             "subject": self.subject,
             "dataschema": f"events/schemas/{cls.__name__}.json",
             "tenant_id": self.tenant_id,
+            "actor": self.actor,
             "correlation_id": self.correlation_id,
             "causation_id": self.causation_id,
         }

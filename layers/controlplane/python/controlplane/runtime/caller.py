@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from controlplane.errors import UnauthenticatedError
+from controlplane.events import act_as
 from controlplane.runtime.observability import logger
-from controlplane.runtime.wiring import access_repository
+from controlplane.runtime.wiring.tenancy import access_repository
 from controlplane.tenancy.model import READERS, WRITERS, Principal, Role, Tenant
 from controlplane.tenancy.service import admit_principal, require_active
 
@@ -27,19 +29,29 @@ class Caller:
         return self.principal.subject
 
 
-def reading_caller(event: APIGatewayProxyEventV2) -> Caller:
-    """The caller of a request that changes nothing. Raises UnauthenticatedError, ForbiddenError."""
+def permitted_caller(api: APIGatewayHttpResolver) -> Caller:
+    """The caller, if it may carry out the operation that is being answered.
+
+    Raises UnauthenticatedError, ForbiddenError.
+    """
+    event = api.current_event
     caller = _caller(event)
-    caller.principal.require(READERS)
+    changes = event.http_method != "GET"
+    caller.principal.require(WRITERS if changes else READERS)
+    if changes:
+        require_active(caller.tenant)
     return caller
 
 
-def changing_caller(event: APIGatewayProxyEventV2) -> Caller:
-    """The caller of a request that changes something. Raises UnauthenticatedError, ForbiddenError."""
-    caller = _caller(event)
-    caller.principal.require(WRITERS)
-    require_active(caller.tenant)
-    return caller
+def platform_caller(api: APIGatewayHttpResolver) -> Principal:
+    """The platform administrator who asks for an operation on the platform itself.
+
+    Raises UnauthenticatedError, ForbiddenError.
+    """
+    principal = principal_of(api.current_event)
+    principal.require(frozenset({Role.PLATFORM_ADMIN}))
+    act_as(principal.actor)
+    return principal
 
 
 def known_principal(event: APIGatewayProxyEventV2) -> tuple[Principal, Tenant | None]:
@@ -71,6 +83,7 @@ def _caller(event: APIGatewayProxyEventV2) -> Caller:
     requested = event.headers.get("x-tenant-id")
     tenant = admit_principal(principal, requested, access=access_repository())
     logger.append_keys(tenant_id=tenant.tenant_id)
+    act_as(principal.actor)
     if principal.is_platform_admin:
         logger.info("platform administrator works on a tenant", extra={"sub": principal.subject})
     return Caller(principal, tenant)

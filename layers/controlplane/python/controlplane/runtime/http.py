@@ -21,7 +21,7 @@ from controlplane.runtime.caller import Caller
 from controlplane.runtime.cursors import open_cursor, seal_cursor
 from controlplane.runtime.observability import logger
 from controlplane.runtime.problems import PROBLEM_JSON, invalid_request, problem, problem_of
-from controlplane.runtime.wiring import cursor_key
+from controlplane.runtime.wiring.tables import cursor_key
 
 BASE = "/api/v1"
 CORRELATION_HEADER = "X-Correlation-Id"

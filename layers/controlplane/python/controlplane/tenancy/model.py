@@ -8,9 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from controlplane.errors import ForbiddenError
 from controlplane.identifiers import TenantId
-
-MIB = 1024 * 1024
-GIB = 1024 * MIB
+from controlplane.limits import Limits
 
 
 class Role(StrEnum):
@@ -30,15 +28,6 @@ class TenantStatus(StrEnum):
     SUSPENDED = "Suspended"
 
 
-class TierLimits(BaseModel):
-    """What one tier allows; sizes in bytes."""
-
-    model_config = ConfigDict(frozen=True)
-
-    max_model_bytes: int = 20 * GIB
-    max_upload_files: int = 250
-
-
 class Tenant(BaseModel):
     """One customer of the platform. `revoked_before` is in seconds since the epoch: older tokens are refused."""
 
@@ -47,7 +36,7 @@ class Tenant(BaseModel):
     tenant_id: TenantId
     status: TenantStatus = TenantStatus.ACTIVE
     tier: str = "standard"
-    limits: TierLimits = TierLimits()
+    limits: Limits = Limits()
     revoked_before: int = 0
 
 
@@ -77,6 +66,11 @@ class Principal:
     tenant_id: str | None
     roles: frozenset[Role]
     issued_at: int
+
+    @property
+    def actor(self) -> str:
+        """As events and audit records name it."""
+        return f"user:{self.subject}"
 
     @property
     def is_platform_admin(self) -> bool:

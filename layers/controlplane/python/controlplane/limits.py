@@ -1,0 +1,55 @@
+"""What a tenant may use, and the claims on it that a change brings along.
+
+Every quantity is an integer: bytes, millicores, seconds, pieces, micro-dollars.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+Quantity = Annotated[int, Field(ge=0, le=10**15)]
+# What is counted in the table while it exists; the other limits hold for a single thing or in the cluster.
+Quota = Literal["projects", "models", "stored_bytes", "deployments", "concurrent_runs"]
+
+
+class Rate(BaseModel):
+    """At most `limit` in any window of `window_seconds`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: Quantity
+    window_seconds: Annotated[int, Field(ge=1, le=31 * 24 * 3600)]
+
+
+class Limits(BaseModel):
+    """What one tenant may use. The defaults are those of the tier `standard`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_model_bytes: Quantity = Field(default=20 * GIB, description="Bytes of one model version")
+    max_upload_files: Quantity = Field(default=250, description="Files of one upload")
+    projects: Quantity = 50
+    models: Quantity = 200
+    stored_bytes: Quantity = Field(default=500 * GIB, description="Bytes of all model versions")
+    deployments: Quantity = 50
+    concurrent_runs: Quantity = 10
+    cpu_millicores: Quantity = Field(default=32_000, description="Of all the tenant's pods")
+    memory_bytes: Quantity = Field(default=128 * GIB, description="Of all the tenant's pods")
+    gpus: Quantity = 4
+    pods: Quantity = 200
+    requests: Rate = Rate(limit=10_000, window_seconds=60)
+    tokens: Rate = Rate(limit=1_000_000, window_seconds=60)
+    monthly_budget_micro_usd: Quantity = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A change needs `amount` more of a quota, of which the tenant may use `limit`; less than 0 gives it back."""
+
+    quota: Quota
+    amount: int
+    limit: int

@@ -1,0 +1,1 @@
+"""The people and machines of a tenant, their roles and keys."""

@@ -1,0 +1,1 @@
+"""How much a tenant uses of what it may use."""

@@ -1,0 +1,1 @@
+"""What authorization works with."""

@@ -1,0 +1,1 @@
+"""What onboarding works with."""

@@ -1,0 +1,13 @@
+"""What projects work with."""
+
+from functools import cache
+
+from controlplane.projects.ports import ProjectRepository
+from controlplane.runtime.wiring.tables import table
+
+
+@cache
+def project_repository() -> ProjectRepository:
+    from controlplane.adapters.dynamodb_projects import DynamoDBProjects
+
+    return DynamoDBProjects(table())

@@ -1,0 +1,1 @@
+"""What quotas works with."""

@@ -1,0 +1,61 @@
+"""What the registry works with."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from controlplane.registry.ports import (
+    ModelRepository,
+    ProjectDirectory,
+    UploadAuthority,
+    UploadRepository,
+)
+from controlplane.runtime.settings import BucketSettings, UploadSettings, load
+from controlplane.runtime.wiring import aws
+from controlplane.runtime.wiring.tables import table
+
+if TYPE_CHECKING:
+    from controlplane.adapters.dynamodb_models import DynamoDBModels
+    from controlplane.adapters.s3_artifacts import S3Artifacts
+
+
+@cache
+def project_directory() -> ProjectDirectory:
+    from controlplane.adapters.dynamodb_models import DynamoDBProjectDirectory
+
+    return DynamoDBProjectDirectory(table())
+
+
+@cache
+def _models() -> "DynamoDBModels":
+    from controlplane.adapters.dynamodb_models import DynamoDBModels
+
+    return DynamoDBModels(table())
+
+
+def model_repository() -> ModelRepository:
+    return _models()
+
+
+@cache
+def upload_repository() -> UploadRepository:
+    from controlplane.adapters.dynamodb_uploads import DynamoDBUploads
+
+    return DynamoDBUploads(table())
+
+
+@cache
+def artifacts() -> "S3Artifacts":
+    """The ArtifactStore of the registry and the ServedArtifacts of serving."""
+    from controlplane.adapters.s3_artifacts import S3Artifacts
+
+    return S3Artifacts(aws.client("s3"), load(BucketSettings).models_bucket)
+
+
+@cache
+def upload_authority() -> UploadAuthority:
+    from controlplane.adapters.s3_upload_authority import S3UploadAuthority
+
+    settings = load(UploadSettings)
+    return S3UploadAuthority(
+        aws.client("s3"), aws.client("sts"), settings.models_bucket, settings.upload_role_arn
+    )

@@ -1,0 +1,32 @@
+"""What serving works with."""
+
+from functools import cache
+
+from controlplane.runtime.settings import ClusterSettings, load
+from controlplane.runtime.wiring.cluster import kubernetes_api
+from controlplane.runtime.wiring.tables import table
+from controlplane.serving.ports import DeploymentRepository, RevisionCluster, VersionCatalog
+
+
+@cache
+def version_catalog() -> VersionCatalog:
+    from controlplane.adapters.dynamodb_models import DynamoDBModels, DynamoDBServedVersions
+
+    return DynamoDBServedVersions(DynamoDBModels(table()))
+
+
+@cache
+def deployment_repository() -> DeploymentRepository:
+    from controlplane.adapters.dynamodb_deployments import DynamoDBDeployments
+
+    return DynamoDBDeployments(table())
+
+
+@cache
+def revision_cluster() -> RevisionCluster:
+    from controlplane.adapters.kubernetes_revisions import KubernetesRevisions
+
+    settings = load(ClusterSettings)
+    return KubernetesRevisions(
+        kubernetes_api(), (settings.gateway_namespace, settings.gateway_name)
+    )

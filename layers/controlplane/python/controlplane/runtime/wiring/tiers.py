@@ -1,0 +1,1 @@
+"""What tiers works with."""

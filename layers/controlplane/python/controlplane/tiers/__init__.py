@@ -1,0 +1,1 @@
+"""Tiers, who subscribes to them, and the limits that follow."""
