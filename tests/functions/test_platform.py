@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from controlplane.limits import Limits
 from tests.functions.api_calls import DOCUMENT, Api, Person
 from tests.functions.cloud import Cloud
 from tests.functions.scenario import Scenario
@@ -28,7 +29,7 @@ def test_me_shows_the_caller_and_its_tenants_limits(call: Api, cloud: Cloud) -> 
             "tenant": "tiny",
             "status": "Active",
             "tier": "small",
-            "limits": {"max_model_bytes": 10, "max_upload_files": 1},
+            "limits": Limits(max_model_bytes=10, max_upload_files=1).model_dump(),
         },
     }
 
