@@ -4,6 +4,7 @@ Every quantity is an integer: bytes, millicores, seconds, pieces, micro-dollars.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +15,13 @@ GIB = 1024 * MIB
 Quantity = Annotated[int, Field(ge=0, le=10**15)]
 # What is counted in the table while it exists; the other limits hold for a single thing or in the cluster.
 Quota = Literal["projects", "models", "stored_bytes", "deployments", "concurrent_runs"]
+
+
+class Isolation(StrEnum):
+    """Whether a tenant's pods share nodes with others', or have nodes of their own."""
+
+    SHARED = "shared"
+    DEDICATED = "dedicated"
 
 
 class Rate(BaseModel):
@@ -53,3 +61,12 @@ class Reservation:
     quota: Quota
     amount: int
     limit: int
+
+
+@dataclass(frozen=True)
+class TenantPlan:
+    """What the cluster is to hold of a tenant: its limits, and for dedicated isolation nodes of its own."""
+
+    tenant_id: str
+    isolation: Isolation
+    limits: Limits
