@@ -48,12 +48,23 @@ class ProjectView(BaseModel):
         return cls.model_validate(project.model_dump())
 
 
-@api.post(PATH, summary="Create a project", tags=["projects"], status_code=201)
+@api.post(
+    PATH,
+    operation_id="createProject",
+    summary="Create a project",
+    tags=["projects"],
+    status_code=201,
+)
 def post_project(wanted: ProjectRequest) -> Response[ProjectView]:
     caller = permitted_caller(api)
     request = idempotent_request(api, caller, wanted)
     project = create_project(
-        caller.tenant_id, wanted, caller.subject, request, projects=project_repository()
+        caller.tenant_id,
+        wanted,
+        caller.subject,
+        request,
+        caller.tenant.limits.projects,
+        projects=project_repository(),
     )
     return answer(
         ProjectView.of(project),
@@ -63,14 +74,21 @@ def post_project(wanted: ProjectRequest) -> Response[ProjectView]:
     )
 
 
-@api.get(PATH, summary="List the tenant's projects by name", tags=["projects"])
+@api.get(
+    PATH,
+    operation_id="listProjects",
+    summary="List the tenant's projects by name",
+    tags=["projects"],
+)
 def list_projects(limit: Limit = 100, cursor: Cursor = "") -> Response[Listing[ProjectView]]:
     caller = permitted_caller(api)
     page = project_repository().list(caller.tenant_id, page_request(api, caller, limit, cursor))
     return answer(listing(api, caller, page, ProjectView.of))
 
 
-@api.get(f"{PATH}/<project>", summary="Look a project up", tags=["projects"])
+@api.get(
+    f"{PATH}/<project>", operation_id="getProject", summary="Look a project up", tags=["projects"]
+)
 def get_project(project: ProjectName) -> Response[ProjectView]:
     caller = permitted_caller(api)
     found = project_repository().get(caller.tenant_id, project)
@@ -78,7 +96,11 @@ def get_project(project: ProjectName) -> Response[ProjectView]:
 
 
 @api.delete(
-    f"{PATH}/<project>", summary="Delete an empty project", tags=["projects"], status_code=204
+    f"{PATH}/<project>",
+    operation_id="deleteProject",
+    summary="Delete an empty project",
+    tags=["projects"],
+    status_code=204,
 )
 def remove_project(project: ProjectName) -> Response[None]:
     caller = permitted_caller(api)

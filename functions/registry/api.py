@@ -55,7 +55,9 @@ Upload = Annotated[UploadId, Path(description="The upload's identifier")]
 api = create_api()
 
 
-@api.get(MODELS, summary="List a project's models by name", tags=["registry"])
+@api.get(
+    MODELS, operation_id="listModels", summary="List a project's models by name", tags=["registry"]
+)
 def list_models(
     project: ProjectName, limit: Limit = 100, cursor: Cursor = ""
 ) -> Response[Listing[ModelView]]:
@@ -65,14 +67,19 @@ def list_models(
     return answer(listing(api, caller, page, ModelView.of))
 
 
-@api.get(f"{MODELS}/<model>", summary="Look a model up", tags=["registry"])
+@api.get(f"{MODELS}/<model>", operation_id="getModel", summary="Look a model up", tags=["registry"])
 def get_model(project: ProjectName, model: ModelName) -> Response[ModelView]:
     caller = permitted_caller(api)
     found = model_repository().get(caller.tenant_id, project, model)
     return answer(ModelView.of(found), etag=found.version)
 
 
-@api.get(VERSIONS, summary="List a model's versions, the newest first", tags=["registry"])
+@api.get(
+    VERSIONS,
+    operation_id="listVersions",
+    summary="List a model's versions, the newest first",
+    tags=["registry"],
+)
 def list_versions(
     project: ProjectName, model: ModelName, limit: Limit = 100, cursor: Cursor = ""
 ) -> Response[Listing[VersionView]]:
@@ -82,7 +89,12 @@ def list_versions(
     return answer(listing(api, caller, page, VersionView.of))
 
 
-@api.get(f"{VERSIONS}/<version>", summary="Look a model version up", tags=["registry"])
+@api.get(
+    f"{VERSIONS}/<version>",
+    operation_id="getVersion",
+    summary="Look a model version up",
+    tags=["registry"],
+)
 def get_version(project: ProjectName, model: ModelName, version: Number) -> Response[VersionView]:
     caller = permitted_caller(api)
     found = model_repository().get_version(caller.tenant_id, project, model, version)
@@ -91,6 +103,7 @@ def get_version(project: ProjectName, model: ModelName, version: Number) -> Resp
 
 @api.delete(
     f"{VERSIONS}/<version>",
+    operation_id="deleteVersion",
     summary="Delete a model version that no deployment holds",
     tags=["registry"],
     status_code=204,
@@ -111,6 +124,7 @@ def remove_version(project: ProjectName, model: ModelName, version: Number) -> R
 
 @api.post(
     UPLOADS,
+    operation_id="createUpload",
     summary="Open an upload: presigned requests for every file, and for the manifest that completes it",
     tags=["registry"],
     status_code=201,
@@ -139,7 +153,7 @@ def post_upload(
     )
 
 
-@api.get(UPLOADS, summary="List a model's uploads", tags=["registry"])
+@api.get(UPLOADS, operation_id="listUploads", summary="List a model's uploads", tags=["registry"])
 def list_uploads(
     project: ProjectName, model: ModelName, limit: Limit = 100, cursor: Cursor = ""
 ) -> Response[Listing[UploadView]]:
@@ -149,14 +163,24 @@ def list_uploads(
     return answer(listing(api, caller, page, UploadView.of))
 
 
-@api.get(f"{UPLOADS}/<upload>", summary="See how far an upload is", tags=["registry"])
+@api.get(
+    f"{UPLOADS}/<upload>",
+    operation_id="getUpload",
+    summary="See how far an upload is",
+    tags=["registry"],
+)
 def get_upload(project: ProjectName, model: ModelName, upload: Upload) -> Response[UploadView]:
     caller = permitted_caller(api)
     found = upload_repository().get(caller.tenant_id, project, model, upload)
     return answer(UploadView.of(found), etag=found.version)
 
 
-@api.delete(f"{UPLOADS}/<upload>", summary="Cancel a pending upload", tags=["registry"])
+@api.delete(
+    f"{UPLOADS}/<upload>",
+    operation_id="cancelUpload",
+    summary="Cancel a pending upload",
+    tags=["registry"],
+)
 def remove_upload(project: ProjectName, model: ModelName, upload: Upload) -> Response[UploadView]:
     caller = permitted_caller(api)
     cancelled = cancel_upload(
@@ -167,6 +191,7 @@ def remove_upload(project: ProjectName, model: ModelName, upload: Upload) -> Res
 
 @api.post(
     f"{MODELS}/<model>/credentials",
+    operation_id="createUploadCredentials",
     summary="Temporary AWS credentials to upload files of this model with any S3 client",
     openapi_extensions={"x-creates-nothing": True},
     tags=["registry"],
@@ -189,6 +214,7 @@ def post_credentials(project: ProjectName, model: ModelName) -> Response[Credent
 
 @api.get(
     f"{BASE}/rejected-uploads",
+    operation_id="listRejectedUploads",
     summary="List objects that arrived where no model can be, the newest first",
     tags=["registry"],
 )

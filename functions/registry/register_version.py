@@ -5,7 +5,12 @@ from typing import Any
 from controlplane.registry.registration import register_version
 from controlplane.runtime.registrations import RegisterInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring.registry import artifacts, model_repository, upload_repository
+from controlplane.runtime.wiring.registry import (
+    artifacts,
+    model_repository,
+    project_directory,
+    upload_repository,
+)
 
 
 @task(RegisterInput.model_validate)
@@ -14,6 +19,7 @@ def lambda_handler(given: RegisterInput) -> dict[str, Any]:
         given.reference,
         given.copies,
         given.execution,
+        projects=project_directory(),
         models=model_repository(),
         uploads=upload_repository(),
         artifacts=artifacts(),

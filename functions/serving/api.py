@@ -41,7 +41,12 @@ def _view(caller: Caller, project: str, found: Deployment) -> DeploymentView:
     return DeploymentView.of(caller.tenant_id, project, found, load(IngressSettings).ingress_url)
 
 
-@api.get(DEPLOYMENTS, summary="List a project's deployments by name", tags=["serving"])
+@api.get(
+    DEPLOYMENTS,
+    operation_id="listDeployments",
+    summary="List a project's deployments by name",
+    tags=["serving"],
+)
 def list_deployments(
     project: ProjectName, limit: Limit = 100, cursor: Cursor = ""
 ) -> Response[Listing[DeploymentView]]:
@@ -51,7 +56,12 @@ def list_deployments(
     return answer(listing(api, caller, page, partial(_view, caller, project)))
 
 
-@api.get(f"{DEPLOYMENTS}/<deployment>", summary="Look a deployment up", tags=["serving"])
+@api.get(
+    f"{DEPLOYMENTS}/<deployment>",
+    operation_id="getDeployment",
+    summary="Look a deployment up",
+    tags=["serving"],
+)
 def get_deployment(project: ProjectName, deployment: DeploymentName) -> Response[DeploymentView]:
     caller = permitted_caller(api)
     found = deployment_repository().get(caller.tenant_id, project, deployment)
@@ -60,6 +70,7 @@ def get_deployment(project: ProjectName, deployment: DeploymentName) -> Response
 
 @api.delete(
     f"{DEPLOYMENTS}/<deployment>",
+    operation_id="deleteDeployment",
     summary="Stop serving: remove the deployment with its revisions; the model's versions stay",
     tags=["serving"],
     status_code=202,
@@ -79,6 +90,7 @@ def remove_deployment(project: ProjectName, deployment: DeploymentName) -> Respo
 
 @api.post(
     ROLLOUTS,
+    operation_id="createRollout",
     summary="Roll a registered version out, also one that was served before",
     tags=["serving"],
     status_code=202,
@@ -94,13 +106,19 @@ def post_rollout(
         wanted.version,
         caller.subject,
         idempotent_request(api, caller, wanted),
+        caller.tenant.limits.deployments,
         deployments=deployment_repository(),
     )
     location = f"{api.current_event.path}/{rollout.rollout_id}"
     return answer(RolloutView.of(rollout), status=HTTPStatus.ACCEPTED, location=location)
 
 
-@api.get(f"{ROLLOUTS}/<rollout>", summary="See how a rollout goes", tags=["serving"])
+@api.get(
+    f"{ROLLOUTS}/<rollout>",
+    operation_id="getRollout",
+    summary="See how a rollout goes",
+    tags=["serving"],
+)
 def get_rollout(
     project: ProjectName, deployment: DeploymentName, rollout: RolloutIdentifier
 ) -> Response[RolloutView]:

@@ -6,7 +6,7 @@ from typing import Any
 from controlplane.runtime.rollouts import OpeningInput
 from controlplane.runtime.settings import RolloutSettings, load
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring.serving import deployment_repository
+from controlplane.runtime.wiring.serving import deployment_repository, limit_directory
 from controlplane.serving.opening import open_rollout
 
 
@@ -21,6 +21,7 @@ def lambda_handler(given: OpeningInput) -> dict[str, Any]:
         timedelta(seconds=load(RolloutSettings).rollout_timeout_seconds),
         given.registered,
         deployments=deployment_repository(),
+        limits=limit_directory(),
     )
     rollout = given.model_dump(exclude={"registered"}) | {"rollout_id": opened.rollout_id or ""}
     return {"action": opened.action, "rollout": rollout}

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from controlplane.runtime.rollouts import OpeningInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring.serving import deployment_repository
+from controlplane.runtime.wiring.serving import deployment_repository, limit_directory
 from controlplane.serving.ended_execution import record_ended_execution
 
 
@@ -30,4 +30,5 @@ def lambda_handler(given: EndedExecution) -> None:
         given.status,
         given.registered,
         deployments=deployment_repository(),
+        limits=limit_directory(),
     )

@@ -7,9 +7,10 @@ from tests.fakes.artifacts import MemoryArtifacts, MemoryUploadAuthority
 from tests.fakes.bus import MemoryBus, MemoryFailedRecords
 from tests.fakes.clock import Clock, clock_stopped
 from tests.fakes.cluster import MemoryCluster
-from tests.fakes.deployments import MemoryDeployments, MemoryVersionCatalog
+from tests.fakes.deployments import MemoryDeployments, MemoryLimits, MemoryVersionCatalog
 from tests.fakes.models import MemoryModels, MemoryProjectDirectory
 from tests.fakes.projects import MemoryProjects
+from tests.fakes.quotas import MemoryInventory, MemoryUse
 from tests.fakes.table import MemoryTable
 from tests.fakes.tenants import MemoryAccess, MemoryMemberships
 from tests.fakes.uploads import MemoryUploads
@@ -22,6 +23,8 @@ __all__ = [
     "MemoryCluster",
     "MemoryDeployments",
     "MemoryFailedRecords",
+    "MemoryInventory",
+    "MemoryLimits",
     "MemoryMemberships",
     "MemoryModels",
     "MemoryProjectDirectory",
@@ -29,6 +32,7 @@ __all__ = [
     "MemoryTable",
     "MemoryUploadAuthority",
     "MemoryUploads",
+    "MemoryUse",
     "MemoryVersionCatalog",
     "clock_stopped",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from controlplane.errors import NotFoundError
+from controlplane.limits import Limits, Reservation
 from controlplane.requests import Page, PageRequest
 from controlplane.serving.model import (
     Deployment,
@@ -11,7 +12,7 @@ from controlplane.serving.model import (
     ServedVersion,
     ServingEvent,
 )
-from tests.fakes.table import MemoryTable, page_of, require
+from tests.fakes.table import MemoryTable, page_of, require, reserve
 
 
 class MemoryDeployments:
@@ -54,6 +55,8 @@ class MemoryDeployments:
         new: Deployment,
         rollouts: Sequence[Rollout],
         event: ServingEvent,
+        *,
+        limit: int | None = None,
     ) -> None:
         self._table.begin_write()
         place = (tenant_id, project, new.name)
@@ -63,6 +66,12 @@ class MemoryDeployments:
                 raise NotFoundError(f"there is no version {number} of {new.model}")
         stored = self._table.deployments.get(place)
         require((stored and stored.version) == (old and old.version))
+        more = bool(new.held_versions) - bool(held_before)
+        if more > 0 and limit is None:
+            raise TypeError(
+                "a deployment is to hold its first version, but nobody said how many may"
+            )
+        reserve(self._table, tenant_id, [Reservation("deployments", more, limit or 0)])
         version = (old.version if old else 0) + 1
         self._table.deployments[place] = new.with_changes(version=version)
         for rollout in rollouts:
@@ -110,3 +119,13 @@ class MemoryVersionCatalog:
             format=version.format,
             files={file.path: file.sha256 for file in version.files},
         )
+
+
+class MemoryLimits:
+    """A LimitDirectory."""
+
+    def __init__(self, table: MemoryTable) -> None:
+        self._table = table
+
+    def max_deployments(self, tenant_id: str) -> int:
+        return self._table.tenants.get(tenant_id, Limits()).deployments

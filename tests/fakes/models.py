@@ -1,10 +1,11 @@
 """Models and their versions."""
 
 from controlplane.errors import InUseError, NotFoundError
+from controlplane.limits import Reservation
 from controlplane.registry.model import Model, ModelVersion, ModelVersionDeleted
 from controlplane.registry.ports import ProjectAllowance
 from controlplane.requests import Page, PageRequest
-from tests.fakes.table import MemoryTable, page_of, require
+from tests.fakes.table import MemoryTable, page_of, require, reserve
 
 
 class MemoryProjectDirectory:
@@ -17,7 +18,7 @@ class MemoryProjectDirectory:
         limits = self._table.tenants.get(tenant_id)
         if limits is None or (tenant_id, project) not in self._table.projects:
             return None
-        return ProjectAllowance(limits.max_model_bytes, limits.max_upload_files)
+        return ProjectAllowance(limits, self._table.used.get((tenant_id, "stored_bytes"), 0))
 
 
 class MemoryModels:
@@ -47,6 +48,12 @@ class MemoryModels:
         except KeyError:
             raise NotFoundError(f"there is no version {number} of model {model}") from None
 
+    def get_with_version(
+        self, tenant_id: str, project: str, model: str, number: int
+    ) -> tuple[Model, ModelVersion]:
+        version = self.get_version(tenant_id, project, model, number)
+        return self._table.models[tenant_id, project, model], version
+
     def list_versions(
         self, tenant_id: str, project: str, model: str, page: PageRequest
     ) -> Page[ModelVersion]:
@@ -55,7 +62,12 @@ class MemoryModels:
         return page_of(own, page, newest=True)
 
     def remove_version(
-        self, tenant_id: str, project: str, version: ModelVersion, event: ModelVersionDeleted
+        self,
+        tenant_id: str,
+        project: str,
+        model: Model,
+        version: ModelVersion,
+        event: ModelVersionDeleted,
     ) -> None:
         self._table.begin_write()
         place = (tenant_id, project, version.model, version.number)
@@ -63,11 +75,17 @@ class MemoryModels:
         if stored.served_by:
             raise InUseError("a deployment has just taken this version")
         require(stored.version == version.version)
+        held = self._table.models[place[:3]]
+        require(held.versions == model.versions)
         del self._table.versions[place]
-        model = self._table.models[place[:3]]
-        self._table.models[place[:3]] = model.model_copy(
-            update={"versions": model.versions - 1, "version": model.version + 1}
+        self._table.models[place[:3]] = held.model_copy(
+            update={"versions": held.versions - 1, "version": held.version + 1}
         )
+        freed = [
+            Reservation("stored_bytes", -version.size, 0),
+            Reservation("models", -1 if held.versions == 1 else 0, 0),
+        ]
+        reserve(self._table, tenant_id, freed)
         count_versions(self._table, tenant_id, project, -1)
         self._table.events.append(event)
 

@@ -2,9 +2,10 @@
 
 from controlplane.errors import NotFoundError
 from controlplane.identifiers import now
+from controlplane.limits import Reservation
 from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted
 from controlplane.requests import IdempotentRequest, Page, PageRequest
-from tests.fakes.table import MemoryTable, create, page_of, require
+from tests.fakes.table import MemoryTable, create, page_of, require, reserve
 
 
 class MemoryProjects:
@@ -19,9 +20,11 @@ class MemoryProjects:
         project: Project,
         event: ProjectCreated,
         request: IdempotentRequest | None,
+        limit: int,
     ) -> Project:
         place = (tenant_id, project.name)
-        stored = create(self._table, self._table.projects, place, project, request, now())
+        room = [Reservation("projects", 1, limit)]
+        stored = create(self._table, self._table.projects, place, project, request, now(), room)
         if stored is project:
             self._table.events.append(event)
         return stored
@@ -43,4 +46,5 @@ class MemoryProjects:
             stored is not None and stored.version == project.version and stored.model_versions == 0
         )
         del self._table.projects[tenant_id, project.name]
+        reserve(self._table, tenant_id, [Reservation("projects", -1, 0)])
         self._table.events.append(event)

@@ -13,7 +13,7 @@ from controlplane.errors import (
     IdempotencyKeyReusedError,
 )
 from controlplane.events import DomainEvent
-from controlplane.limits import Limits
+from controlplane.limits import Limits, Quota, Reservation, quota_exceeded
 from controlplane.projects.model import Project
 from controlplane.registry.model import Model, ModelVersion
 from controlplane.registry.upload import RejectedUpload, Upload
@@ -37,7 +37,8 @@ class Remembered:
 class MemoryTable:
     """Items by their place: tenant, project and names. `events` are those of the changes, in order.
 
-    `interrupt` runs once, just before the next write: what another caller does between our read and our write.
+    `counts` is the version of the quotas' item. `interrupt` runs once, just before the next write: what another
+    caller does between our read and our write.
     """
 
     tenants: dict[str, Limits] = field(default_factory=dict)
@@ -50,6 +51,8 @@ class MemoryTable:
     deployments: dict[Place, Deployment] = field(default_factory=dict)
     rollouts: dict[Place, Rollout] = field(default_factory=dict)
     requests: dict[Place, Remembered] = field(default_factory=dict)
+    used: dict[tuple[str, Quota], int] = field(default_factory=dict)
+    counts: int = 0
     events: list[DomainEvent] = field(default_factory=list)
     interrupt: Callable[[], None] | None = None
 
@@ -61,6 +64,18 @@ class MemoryTable:
 
     def events_of(self, kind: type[DomainEvent]) -> list[DomainEvent]:
         return [event for event in self.events if type(event) is kind]
+
+
+def reserve(table: MemoryTable, tenant_id: str, room: Sequence[Reservation]) -> None:
+    """Take all the room that a change needs, or none."""
+    for wanted in room:
+        used = table.used.get((tenant_id, wanted.quota), 0)
+        if wanted.amount > 0 and used + wanted.amount > wanted.limit:
+            raise quota_exceeded(wanted, used)
+    table.counts += 1
+    for wanted in room:
+        place = (tenant_id, wanted.quota)
+        table.used[place] = table.used.get(place, 0) + wanted.amount
 
 
 def require(condition: bool) -> None:
@@ -76,6 +91,7 @@ def create(
     entity: Entity,
     request: IdempotentRequest | None,
     moment: datetime,
+    room: Sequence[Reservation] = (),
 ) -> Entity:
     """Store a new item once per idempotent request; a repeat returns the first answer."""
     table.begin_write()
@@ -87,6 +103,7 @@ def create(
         return type(entity).model_validate(known.answer.model_dump())
     if place in items:
         raise AlreadyExistsError(f"there is already {place[-1]}")
+    reserve(table, place[0], room)
     items[place] = entity
     if memory and request:
         table.requests[memory] = Remembered(request.body_digest, entity, request.expires_at)

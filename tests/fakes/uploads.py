@@ -1,12 +1,21 @@
 """Uploads, and arrivals that belong to no model."""
 
+from collections.abc import Sequence
+
 from controlplane.errors import NotFoundError
 from controlplane.identifiers import now
-from controlplane.registry.model import Model, ModelVersion, ModelVersionRegistered, UploadEnded
+from controlplane.limits import Reservation
+from controlplane.registry.model import (
+    Model,
+    ModelVersion,
+    ModelVersionRegistered,
+    UploadEnded,
+    UploadOpened,
+)
 from controlplane.registry.upload import RejectedUpload, Upload, UploadState
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 from tests.fakes.models import count_versions
-from tests.fakes.table import MemoryTable, create, page_of, require
+from tests.fakes.table import MemoryTable, create, page_of, require, reserve
 
 
 class MemoryUploads:
@@ -16,10 +25,18 @@ class MemoryUploads:
         self._table = table
 
     def add(
-        self, tenant_id: str, project: str, upload: Upload, request: IdempotentRequest | None
+        self,
+        tenant_id: str,
+        project: str,
+        upload: Upload,
+        event: UploadOpened,
+        request: IdempotentRequest | None,
     ) -> Upload:
         place = (tenant_id, project, upload.model, upload.upload_id)
-        return create(self._table, self._table.uploads, place, upload, request, now())
+        stored = create(self._table, self._table.uploads, place, upload, request, now())
+        if stored is upload:
+            self._table.events.append(event)
+        return stored
 
     def get(self, tenant_id: str, project: str, model: str, upload_id: str) -> Upload:
         upload = self.find(tenant_id, project, model, upload_id)
@@ -62,6 +79,7 @@ class MemoryUploads:
         version: ModelVersion,
         model: Model,
         event: ModelVersionRegistered,
+        room: Sequence[Reservation],
     ) -> None:
         self._table.begin_write()
         if (tenant_id, project) not in self._table.projects:
@@ -71,6 +89,7 @@ class MemoryUploads:
         self._require_same_model(place, model)
         of_version = (*place, version.number)
         require(of_version not in self._table.versions)
+        reserve(self._table, tenant_id, room)
         self._table.versions[of_version] = version
         self._table.models[place] = model.model_copy(
             update={

@@ -52,6 +52,7 @@ def test_changes_of_the_table_are_on_the_bus_once_and_in_order(
         "ModelVersionRegistered",
         "RolloutStarted",
         "RolloutEnded",
+        "UploadOpened",
         "UploadEnded",
     ]
     assert {e["EventBusName"] for e in entries} == {f"bus-{cloud.table}"}

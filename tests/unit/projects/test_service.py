@@ -26,6 +26,9 @@ def table(clock: Clock) -> MemoryTable:
     return MemoryTable()
 
 
+LIMIT = 50
+
+
 def create(
     table: MemoryTable,
     name: str = "vision",
@@ -33,7 +36,7 @@ def create(
     once: IdempotentRequest | None = None,
 ) -> Project:
     wanted = WANTED.model_copy(update={"name": name})
-    return create_project(tenant, wanted, "ada", once, projects=MemoryProjects(table))
+    return create_project(tenant, wanted, "ada", once, LIMIT, projects=MemoryProjects(table))
 
 
 def delete(table: MemoryTable, if_match: int | None = None, tenant: str = "acme") -> None:

@@ -23,7 +23,7 @@ from controlplane.registry.arrival import Arrival
 from controlplane.registry.manifest import Manifest
 from controlplane.registry.service import cancel_upload, create_upload
 from controlplane.registry.upload import UploadState
-from tests.fakes import clock_stopped
+from tests.fakes import MemoryInventory, MemoryUse, clock_stopped
 from tests.unit.registry.world import (
     FOLDER,
     MODEL,
@@ -164,6 +164,14 @@ class RegistryModel(RuleBasedStateMachine):
         origins = Counter((v.source.key, v.source.version_id) for v in self.world.versions())
         assert set(numbers.values()) <= {1}
         assert set(origins.values()) <= {1}
+
+    @invariant()
+    def what_is_counted_is_what_there_is(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        counted = MemoryUse(self.world.table).get(TENANT).use
+        there = MemoryInventory(self.world.table).count(TENANT)
+        assert (counted.models, counted.stored_bytes) == (there.models, there.stored_bytes)
 
     @invariant()
     def versions_keep_their_files(self) -> None:

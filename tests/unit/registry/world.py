@@ -115,6 +115,7 @@ class World:
             checked.reference,
             copies,
             arrival.execution,
+            projects=self.projects,
             models=self.models,
             uploads=self.uploads,
             artifacts=self.artifacts,

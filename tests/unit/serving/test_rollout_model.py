@@ -20,7 +20,7 @@ from controlplane.requests import digest
 from controlplane.serving.model import RolloutState
 from controlplane.serving.opening import RegisteredVersion
 from controlplane.serving.ports import RevisionObservation, RevisionState
-from tests.fakes import MemoryModels, clock_stopped
+from tests.fakes import MemoryInventory, MemoryModels, MemoryUse, clock_stopped
 from tests.fakes.cluster import PROGRESSING
 from tests.unit.serving.world import NAME, PLACE, PROJECT, TENANT, Execution, World, revision
 
@@ -145,6 +145,14 @@ class RolloutModel(RuleBasedStateMachine):
         active, waiting = found.active, found.waiting
         assert states[RolloutState.RUNNING] == ([active.rollout_id] if active else [])
         assert states[RolloutState.WAITING] == ([waiting.rollout_id] if waiting else [])
+
+    @invariant()
+    def what_is_counted_is_what_there_is(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        counted = MemoryUse(self.world.table).get(TENANT).use
+        there = MemoryInventory(self.world.table).count(TENANT)
+        assert counted.deployments == there.deployments
 
     @invariant()
     def what_is_held_stays(self) -> None:

@@ -33,7 +33,7 @@ def delete(world: World, if_match: int | None = None) -> Deployment:
 def request_once(world: World, number: int, key: str = "a" * 64) -> Rollout:
     moment = world.deployment.created_at
     once = IdempotentRequest(key, "body", moment + timedelta(hours=24))
-    return request_rollout(*PLACE, number, "ada", once, deployments=world.deployments)
+    return request_rollout(*PLACE, number, "ada", once, 50, deployments=world.deployments)
 
 
 def test_a_requested_rollout_waits_and_asks_for_an_execution(world: World, clock: Clock) -> None:

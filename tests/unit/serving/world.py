@@ -47,6 +47,7 @@ from tests.fakes import (
     MemoryArtifacts,
     MemoryCluster,
     MemoryDeployments,
+    MemoryLimits,
     MemoryTable,
     MemoryVersionCatalog,
 )
@@ -56,6 +57,7 @@ PLACE = (TENANT, PROJECT, NAME)
 TIMEOUT = timedelta(minutes=30)
 GRACE = timedelta(minutes=5)
 CONTENT = b"the weights"
+MANY = 50
 RETRIED = (UnavailableError, ThrottledError, ConcurrentChangeError)
 
 
@@ -76,6 +78,7 @@ class World:
         project = Project(name=PROJECT, created_at=now(), created_by="ada")
         self.table.projects[TENANT, PROJECT] = project
         self.table.models[PLACE] = Model(name=NAME, created_at=now())
+        self.limits = MemoryLimits(self.table)
         self.deployments = MemoryDeployments(self.table)
         self.versions = MemoryVersionCatalog(self.table)
 
@@ -110,7 +113,9 @@ class World:
     ) -> tuple[Opened, RolloutReference]:
         """The first step of an execution, and the reference that its other steps take."""
         execution = execution or self.next_execution()
-        opened = open_rollout(*PLACE, execution, TIMEOUT, registered, deployments=self.deployments)
+        opened = open_rollout(
+            *PLACE, execution, TIMEOUT, registered, deployments=self.deployments, limits=self.limits
+        )
         return opened, RolloutReference(*PLACE, opened.rollout_id or "", execution)
 
     def start(self, registered: RegisteredVersion) -> RolloutReference:
@@ -120,7 +125,9 @@ class World:
         return reference
 
     def request(self, number: int, requested_by: str = "ada") -> Rollout:
-        return request_rollout(*PLACE, number, requested_by, None, deployments=self.deployments)
+        return request_rollout(
+            *PLACE, number, requested_by, None, MANY, deployments=self.deployments
+        )
 
     def check(self, reference: RolloutReference) -> None:
         check_rollout(
@@ -160,7 +167,9 @@ class World:
         status: str = "ABORTED",
         registered: RegisteredVersion | None = None,
     ) -> None:
-        record_ended_execution(*PLACE, execution, status, registered, deployments=self.deployments)
+        record_ended_execution(
+            *PLACE, execution, status, registered, deployments=self.deployments, limits=self.limits
+        )
 
     def roll_out(self, number: int) -> RolloutReference:
         """Register a version and carry its rollout out to the end."""

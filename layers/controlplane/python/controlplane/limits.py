@@ -9,12 +9,22 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from controlplane.errors import QuotaExceededError
+
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 
 Quantity = Annotated[int, Field(ge=0, le=10**15)]
 # What is counted in the table while it exists; the other limits hold for a single thing or in the cluster.
 Quota = Literal["projects", "models", "stored_bytes", "deployments", "concurrent_runs"]
+
+_THINGS: dict[Quota, str] = {
+    "projects": "projects",
+    "models": "models",
+    "stored_bytes": "bytes of model versions",
+    "deployments": "deployments",
+    "concurrent_runs": "runs at a time",
+}
 
 
 class Isolation(StrEnum):
@@ -61,6 +71,16 @@ class Reservation:
     quota: Quota
     amount: int
     limit: int
+
+
+def quota_exceeded(reservation: Reservation, used: int) -> QuotaExceededError:
+    """The refusal of a change for which there is no room; it names limit, use and remedy."""
+    things = _THINGS[reservation.quota]
+    return QuotaExceededError(
+        f"the tenant's tier allows {reservation.limit} {things}; "
+        f"{used} are in use and {reservation.amount} more were asked for",
+        remedy=f"Delete {things} that are not needed, or ask the platform's administrators for a higher tier.",
+    )
 
 
 @dataclass(frozen=True)

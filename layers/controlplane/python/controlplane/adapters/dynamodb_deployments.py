@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from controlplane.adapters.dynamodb_items import PRESENT, VERSION, as_item, put_over, tombstone
 from controlplane.adapters.dynamodb_models import version_key
+from controlplane.adapters.dynamodb_quotas import refuse_without_room, reservation_writes
 from controlplane.adapters.dynamodb_table import (
     ConditionFailedError,
     Key,
@@ -13,9 +14,12 @@ from controlplane.adapters.dynamodb_table import (
     is_tombstone,
     project_partition,
 )
+from controlplane.adapters.dynamodb_tenants import tenant_key
 from controlplane.errors import ConcurrentChangeError, NotFoundError
+from controlplane.limits import Reservation
 from controlplane.requests import Page, PageRequest
 from controlplane.serving.model import Deployment, DeploymentDeleted, Rollout, ServingEvent
+from controlplane.tenancy.model import Tenant
 
 
 def deployment_key(tenant_id: str, project: str, name: str) -> Key:
@@ -72,10 +76,14 @@ class DynamoDBDeployments:
         new: Deployment,
         rollouts: Sequence[Rollout],
         event: ServingEvent,
+        *,
+        limit: int | None = None,
     ) -> None:
         held_before = old.held_versions if old else frozenset()
         taken, freed = new.held_versions - held_before, held_before - new.held_versions
+        room = _room(held_before, new.held_versions, limit)
         writes = [
+            *reservation_writes(tenant_id, room),
             _deployment_write(tenant_id, project, old, new, event),
             *(_rollout_write(tenant_id, project, rollout) for rollout in rollouts),
             *(_mark(tenant_id, project, new, number, "ADD") for number in sorted(taken)),
@@ -85,6 +93,7 @@ class DynamoDBDeployments:
             self._table.transact(writes)
         except TransactionCancelledError as cancelled:
             self._raise_if_gone(tenant_id, project, new.model, taken, cancelled)
+            refuse_without_room(self._table, tenant_id, room)
             raise ConcurrentChangeError(
                 f"deployment {new.name} has changed meanwhile", remedy="Try again."
             ) from cancelled
@@ -116,6 +125,27 @@ class DynamoDBDeployments:
         for key, number in keys.items():
             if is_tombstone(found.get(key)):
                 raise NotFoundError(f"there is no version {number} of {model}") from cancelled
+
+
+class DynamoDBLimits:
+    """Serving's LimitDirectory."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def max_deployments(self, tenant_id: str) -> int:
+        item = self._table.get(tenant_key(tenant_id))
+        if item is None:
+            raise NotFoundError(f"there is no tenant {tenant_id}")
+        return Tenant.model_validate(item).limits.deployments
+
+
+def _room(before: frozenset[int], after: frozenset[int], limit: int | None) -> list[Reservation]:
+    """What a deployment that begins, or ceases, to hold any version does to the tenant's quota."""
+    more = bool(after) - bool(before)
+    if more > 0 and limit is None:
+        raise TypeError("a deployment is to hold its first version, but nobody said how many may")
+    return [Reservation("deployments", more, limit or 0)]
 
 
 def _deployment_write(

@@ -1,11 +1,13 @@
 """How entities become items: their JSON form, the version that guards them, the event that caused the change."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
 
+from controlplane.adapters.dynamodb_quotas import refuse_without_room, reservation_writes
 from controlplane.adapters.dynamodb_table import (
     ConditionFailedError,
     Item,
@@ -14,6 +16,7 @@ from controlplane.adapters.dynamodb_table import (
     TransactionCancelledError,
     Write,
     is_tombstone,
+    tenant_partition,
 )
 from controlplane.errors import (
     AlreadyExistsError,
@@ -22,6 +25,7 @@ from controlplane.errors import (
 )
 from controlplane.events import DomainEvent
 from controlplane.identifiers import now
+from controlplane.limits import Reservation
 from controlplane.requests import IdempotentRequest
 
 TOMBSTONE_LIFETIME = timedelta(days=7)
@@ -29,6 +33,8 @@ ABSENT = "attribute_not_exists(pk) OR attribute_exists(deleted_at)"
 PRESENT = "attribute_exists(pk) AND attribute_not_exists(deleted_at)"
 UNCHANGED = "#version = :known AND attribute_not_exists(deleted_at)"
 VERSION = {"#version": "version"}
+# Changes of one tenant meet in its quotas: DynamoDB cancels one of two that meet, and the next attempt passes.
+ATTEMPTS = 3
 
 
 def as_item(key: Key, entity: BaseModel, event: DomainEvent | None = None, **more: Any) -> Item:
@@ -41,8 +47,14 @@ def as_item(key: Key, entity: BaseModel, event: DomainEvent | None = None, **mor
 
 def event_attribute(event: DomainEvent) -> Item:
     """The event as the stream's consumer finds it in the item's image."""
-    envelope = event.envelope()
-    return envelope | {"detail": json.dumps(envelope["detail"], separators=(",", ":"))}
+    envelope = _with_text(event.envelope())
+    if "also" in envelope:
+        envelope["also"] = [_with_text(alias) for alias in envelope["also"]]
+    return envelope
+
+
+def _with_text(announced: Item) -> Item:
+    return announced | {"detail": json.dumps(announced["detail"], separators=(",", ":"))}
 
 
 def seconds(moment: datetime) -> int:
@@ -70,59 +82,78 @@ def put_over(key: Key, item: Item, known_version: int | None) -> Write:
     )
 
 
-def create(table: Table, tenant_key: str, item: Item, request: IdempotentRequest | None) -> Item:
+def create(
+    table: Table,
+    tenant_id: str,
+    item: Item,
+    request: IdempotentRequest | None,
+    reservations: Sequence[Reservation] = (),
+) -> Item:
     """Put a new item, once per idempotent request: a repeat returns the item as it was made first.
 
-    `tenant_key` is the partition in which the request is remembered. Raises AlreadyExistsError,
+    Room is taken in the tenant's quotas by the same write. Raises AlreadyExistsError, QuotaExceededError,
     IdempotencyKeyReusedError, RequestInFlightError.
     """
     key = Key(item["pk"], item["sk"])
-    if request is None:
+    made = Write(key, item=item, condition=ABSENT)
+    counted = reservation_writes(tenant_id, reservations)
+    if request is None and not counted:
         try:
-            table.put(Write(key, item=item, condition=ABSENT))
+            table.put(made)
         except ConditionFailedError as exists:
             raise _exists(key) from exists
         return item
-    memory = Key(tenant_key, f"IDEMPOTENCY#{request.key_digest}")
-    remembered = {
-        "body_digest": request.body_digest,
-        "answer": {name: value for name, value in item.items() if name != "event"},
-        "expires_at": seconds(request.expires_at),
-    }
-    present = {":now": seconds(now())}
-    fresh = "attribute_not_exists(pk) OR expires_at < :now"
-    try:
-        table.transact(
-            [
-                Write(key, item=item, condition=ABSENT),
-                Write(memory, item=remembered, condition=fresh, values=present),
-            ]
-        )
-    except TransactionCancelledError as cancelled:
-        return _first_answer(table, key, memory, request, cancelled)
-    return item
+    writes = [made, *counted]
+    if request is not None:
+        writes.append(_remember(tenant_id, item, request))
+    for _ in range(ATTEMPTS):
+        try:
+            table.transact(writes)
+        except TransactionCancelledError:
+            first = _first_answer(table, tenant_id, key, request)
+            if first is not None:
+                return first
+            refuse_without_room(table, tenant_id, reservations)
+        else:
+            return item
+    raise RequestInFlightError(
+        "other changes of the tenant are under way", remedy="Repeat the request a little later."
+    )
+
+
+def _memory_key(tenant_id: str, request: IdempotentRequest) -> Key:
+    return Key(tenant_partition(tenant_id), f"IDEMPOTENCY#{request.key_digest}")
+
+
+def _remember(tenant_id: str, item: Item, request: IdempotentRequest) -> Write:
+    return Write(
+        _memory_key(tenant_id, request),
+        item={
+            "body_digest": request.body_digest,
+            "answer": {name: value for name, value in item.items() if name != "event"},
+            "expires_at": seconds(request.expires_at),
+        },
+        condition="attribute_not_exists(pk) OR expires_at < :now",
+        values={":now": seconds(now())},
+    )
 
 
 def _first_answer(
-    table: Table,
-    key: Key,
-    memory: Key,
-    request: IdempotentRequest,
-    cancelled: TransactionCancelledError,
-) -> Item:
-    found = table.get_many([memory, key])
-    remembered = found.get(memory)
-    if remembered and remembered["expires_at"] >= seconds(now()):
+    table: Table, tenant_id: str, key: Key, request: IdempotentRequest | None
+) -> Item | None:
+    """The answer to the first such request; None when neither that nor the item itself is there."""
+    memory = _memory_key(tenant_id, request) if request else None
+    found = table.get_many([key, memory] if memory else [key])
+    remembered = found.get(memory) if memory else None
+    if request and remembered and remembered["expires_at"] >= seconds(now()):
         if remembered["body_digest"] != request.body_digest:
             raise IdempotencyKeyReusedError(
                 "this Idempotency-Key came with another body before", remedy="Send a new key."
-            ) from cancelled
+            )
         return dict(remembered["answer"])
     if not is_tombstone(found.get(key)):
-        raise _exists(key) from cancelled
-    raise RequestInFlightError(
-        "the first request with this Idempotency-Key has not finished", remedy="Repeat it later."
-    ) from cancelled
+        raise _exists(key)
+    return None
 
 
 def _exists(key: Key) -> AlreadyExistsError:

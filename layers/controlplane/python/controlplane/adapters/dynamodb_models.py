@@ -2,6 +2,7 @@
 
 from controlplane.adapters.dynamodb_items import UNCHANGED, VERSION, tombstone
 from controlplane.adapters.dynamodb_projects import project_key
+from controlplane.adapters.dynamodb_quotas import quotas_key, reservation_writes
 from controlplane.adapters.dynamodb_table import (
     Item,
     Key,
@@ -13,6 +14,7 @@ from controlplane.adapters.dynamodb_table import (
 )
 from controlplane.adapters.dynamodb_tenants import tenant_key
 from controlplane.errors import ConcurrentChangeError, InUseError, NotFoundError
+from controlplane.limits import Reservation
 from controlplane.registry.model import Model, ModelVersion, ModelVersionDeleted
 from controlplane.registry.ports import ProjectAllowance
 from controlplane.requests import Page, PageRequest
@@ -33,18 +35,21 @@ def model_of(item: Item) -> Model:
 
 
 class DynamoDBProjectDirectory:
-    """A ProjectDirectory: the tenant and the project in one read."""
+    """A ProjectDirectory: the tenant, the project and the quotas in one read."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def find_allowance(self, tenant_id: str, project: str) -> ProjectAllowance | None:
         tenant, wanted = tenant_key(tenant_id), project_key(tenant_id, project)
-        found = self._table.get_many([tenant, wanted])
+        quotas = quotas_key(tenant_id)
+        found = self._table.get_many([tenant, wanted, quotas])
         if tenant not in found or is_tombstone(found.get(wanted)):
             return None
-        limits = Tenant.model_validate(found[tenant]).limits
-        return ProjectAllowance(limits.max_model_bytes, limits.max_upload_files)
+        used = found.get(quotas, {})
+        return ProjectAllowance(
+            Tenant.model_validate(found[tenant]).limits, int(used.get("stored_bytes", 0))
+        )
 
 
 class DynamoDBModels:
@@ -74,6 +79,19 @@ class DynamoDBModels:
             raise NotFoundError(f"there is no version {number} of model {model}")
         return _version_of(item)
 
+    def get_with_version(
+        self, tenant_id: str, project: str, model: str, number: int
+    ) -> tuple[Model, ModelVersion]:
+        keys = (
+            model_key(tenant_id, project, model),
+            version_key(tenant_id, project, model, number),
+        )
+        found = self._table.get_many(keys)
+        of_model, of_version = (found.get(key) for key in keys)
+        if of_model is None or of_version is None or is_tombstone(of_version):
+            raise NotFoundError(f"there is no version {number} of model {model}")
+        return model_of(of_model), _version_of(of_version)
+
     def list_versions(
         self, tenant_id: str, project: str, model: str, page: PageRequest
     ) -> Page[ModelVersion]:
@@ -82,36 +100,44 @@ class DynamoDBModels:
         return Page([_version_of(item) for item in found.items], found.next_after)
 
     def remove_version(
-        self, tenant_id: str, project: str, version: ModelVersion, event: ModelVersionDeleted
+        self,
+        tenant_id: str,
+        project: str,
+        model: Model,
+        version: ModelVersion,
+        event: ModelVersionDeleted,
     ) -> None:
         key = version_key(tenant_id, project, version.model, version.number)
-        one_less = "ADD versions :minus, #version :one"
-        names, values = VERSION, {":minus": -1, ":one": 1}
+        gone = Write(
+            key,
+            item=tombstone(key, event, version.version),
+            condition=f"{UNCHANGED} AND attribute_not_exists(served_by)",
+            names=VERSION,
+            values={":known": version.version},
+        )
+        # The model as it was read: whether this was its last version decides what room comes back.
+        one_less = Write(
+            model_key(tenant_id, project, version.model),
+            kind="update",
+            update="ADD versions :minus, #version :one",
+            condition="versions = :held",
+            names=VERSION,
+            values={":minus": -1, ":one": 1, ":held": model.versions},
+        )
+        of_project = Write(
+            project_key(tenant_id, project),
+            kind="update",
+            update="ADD model_versions :minus, #version :one",
+            names=VERSION,
+            values={":minus": -1, ":one": 1},
+        )
+        freed = [
+            Reservation("stored_bytes", -version.size, 0),
+            Reservation("models", -1 if model.versions == 1 else 0, 0),
+        ]
         try:
             self._table.transact(
-                [
-                    Write(
-                        key,
-                        item=tombstone(key, event, version.version),
-                        condition=f"{UNCHANGED} AND attribute_not_exists(served_by)",
-                        names=VERSION,
-                        values={":known": version.version},
-                    ),
-                    Write(
-                        model_key(tenant_id, project, version.model),
-                        kind="update",
-                        update=one_less,
-                        names=names,
-                        values=values,
-                    ),
-                    Write(
-                        project_key(tenant_id, project),
-                        kind="update",
-                        update="ADD model_versions :minus, #version :one",
-                        names=names,
-                        values=values,
-                    ),
-                ]
+                [gone, one_less, of_project, *reservation_writes(tenant_id, freed)]
             )
         except TransactionCancelledError as cancelled:
             if self.get_version(tenant_id, project, version.model, version.number).served_by:

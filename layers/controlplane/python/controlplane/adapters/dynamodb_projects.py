@@ -7,15 +7,17 @@ from controlplane.adapters.dynamodb_items import (
     create,
     tombstone,
 )
+from controlplane.adapters.dynamodb_quotas import reservation_writes
 from controlplane.adapters.dynamodb_table import (
-    ConditionFailedError,
     Key,
     Table,
+    TransactionCancelledError,
     Write,
     is_tombstone,
     tenant_partition,
 )
 from controlplane.errors import ConcurrentChangeError, NotFoundError
+from controlplane.limits import Reservation
 from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 
@@ -36,11 +38,11 @@ class DynamoDBProjects:
         project: Project,
         event: ProjectCreated,
         request: IdempotentRequest | None,
+        limit: int,
     ) -> Project:
         item = as_item(project_key(tenant_id, project.name), project, event)
-        return Project.model_validate(
-            create(self._table, tenant_partition(tenant_id), item, request)
-        )
+        room = [Reservation("projects", 1, limit)]
+        return Project.model_validate(create(self._table, tenant_id, item, request, room))
 
     def get(self, tenant_id: str, name: str) -> Project:
         item = self._table.get(project_key(tenant_id, name))
@@ -61,9 +63,10 @@ class DynamoDBProjects:
             names=VERSION,
             values={":known": project.version, ":none": 0},
         )
+        freed = reservation_writes(tenant_id, [Reservation("projects", -1, 0)])
         try:
-            self._table.put(gone)
-        except ConditionFailedError as changed:
+            self._table.transact([gone, *freed])
+        except TransactionCancelledError as changed:
             raise ConcurrentChangeError(
                 f"project {project.name} has changed meanwhile"
             ) from changed

@@ -16,6 +16,7 @@ from controlplane.adapters.dynamodb_items import (
 )
 from controlplane.adapters.dynamodb_models import model_key, version_key
 from controlplane.adapters.dynamodb_projects import project_key
+from controlplane.adapters.dynamodb_quotas import refuse_without_room, reservation_writes
 from controlplane.adapters.dynamodb_table import (
     ConditionFailedError,
     Item,
@@ -30,7 +31,14 @@ from controlplane.adapters.dynamodb_table import (
 from controlplane.adapters.dynamodb_tenants import tenant_key
 from controlplane.errors import ConcurrentChangeError, NotFoundError
 from controlplane.identifiers import now
-from controlplane.registry.model import Model, ModelVersion, ModelVersionRegistered, UploadEnded
+from controlplane.limits import Reservation
+from controlplane.registry.model import (
+    Model,
+    ModelVersion,
+    ModelVersionRegistered,
+    UploadEnded,
+    UploadOpened,
+)
 from controlplane.registry.upload import RejectedUpload, Upload, UploadState
 from controlplane.requests import IdempotentRequest, Page, PageRequest, digest
 
@@ -48,13 +56,16 @@ class DynamoDBUploads:
         self._table = table
 
     def add(
-        self, tenant_id: str, project: str, upload: Upload, request: IdempotentRequest | None
+        self,
+        tenant_id: str,
+        project: str,
+        upload: Upload,
+        event: UploadOpened,
+        request: IdempotentRequest | None,
     ) -> Upload:
         key = upload_key(tenant_id, project, upload.model, upload.upload_id)
-        item = as_item(key, upload)
-        return Upload.model_validate(
-            create(self._table, tenant_partition(tenant_id), item, request)
-        )
+        item = as_item(key, upload, event)
+        return Upload.model_validate(create(self._table, tenant_id, item, request))
 
     def get(self, tenant_id: str, project: str, model: str, upload_id: str) -> Upload:
         upload = self.find(tenant_id, project, model, upload_id)
@@ -107,6 +118,7 @@ class DynamoDBUploads:
         version: ModelVersion,
         model: Model,
         event: ModelVersionRegistered,
+        room: Sequence[Reservation],
     ) -> None:
         registered = upload.model_copy(update={"state": UploadState.REGISTERED, "reason": None})
         counted = model.model_copy(
@@ -133,10 +145,12 @@ class DynamoDBUploads:
                 names=VERSION,
                 values={":one": 1},
             ),
+            *reservation_writes(tenant_id, room),
         ]
         try:
             self._table.transact(writes)
         except TransactionCancelledError as cancelled:
+            refuse_without_room(self._table, tenant_id, room)
             if is_tombstone(self._table.get(of_project)):
                 raise NotFoundError(f"there is no project {project}") from cancelled
             raise ConcurrentChangeError(

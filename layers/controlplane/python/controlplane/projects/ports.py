@@ -13,10 +13,11 @@ class ProjectRepository(Protocol):
         project: Project,
         event: ProjectCreated,
         request: IdempotentRequest | None,
+        limit: int,
     ) -> Project:
-        """Store a new project. A repeat of the same idempotent request returns the first answer.
+        """Store a new project if the tenant then has at most `limit`. A repeat returns the first answer.
 
-        Raises AlreadyExistsError, IdempotencyKeyReusedError, RequestInFlightError.
+        Raises AlreadyExistsError, QuotaExceededError, IdempotencyKeyReusedError, RequestInFlightError.
         """
         ...
 

@@ -12,10 +12,14 @@ def create_project(
     wanted: ProjectRequest,
     created_by: str,
     request: IdempotentRequest | None,
+    limit: int,
     *,
     projects: ProjectRepository,
 ) -> Project:
-    """Raises InvalidRequestError for a reserved name, and what the repository's `add` raises."""
+    """A project, as long as the tenant has at most `limit` of them.
+
+    Raises InvalidRequestError for a reserved name, and what the repository's `add` raises.
+    """
     if wanted.name == RESERVED_NAME:
         raise InvalidRequestError(
             f"no project may be called {RESERVED_NAME}", remedy="Choose another name."
@@ -24,7 +28,7 @@ def create_project(
         name=wanted.name, description=wanted.description, created_at=now(), created_by=created_by
     )
     event = ProjectCreated(tenant_id=tenant_id, project=wanted.name, created_by=created_by)
-    return projects.add(tenant_id, project, event, request)
+    return projects.add(tenant_id, project, event, request, limit)
 
 
 def delete_project(

@@ -10,7 +10,7 @@ from controlplane.errors import LimitExceededError, UploadRejectedError
 from controlplane.identifiers import now
 from controlplane.registry.formats import SUFFIXES, format_of
 from controlplane.registry.keys import UploadKey
-from controlplane.registry.manifest import Manifest, ManifestFile, check_sizes
+from controlplane.registry.manifest import Manifest, ManifestFile
 from controlplane.registry.model import position_of
 from controlplane.registry.ports import (
     ArtifactStore,
@@ -208,11 +208,14 @@ def digest_mismatch(path: str, found: str | None, declared: str) -> UploadReject
 
 def _check_limits(sizes: dict[str, int], allowance: ProjectAllowance) -> None:
     try:
-        check_sizes(sizes, allowance.max_model_bytes, allowance.max_upload_files)
+        allowance.check(sizes)
     except LimitExceededError as exceeded:
-        raise UploadRejectedError(
-            "LimitExceeded", str(exceeded), remedy=exceeded.remedy or ""
-        ) from exceeded
+        raise over_limit(exceeded) from exceeded
+
+
+def over_limit(exceeded: LimitExceededError) -> UploadRejectedError:
+    code = type(exceeded).__name__.removesuffix("Error")
+    return UploadRejectedError(code, str(exceeded), remedy=exceeded.remedy or "")
 
 
 def _bad_manifest(why: str) -> UploadRejectedError:

@@ -1,5 +1,6 @@
 """What an upload says it consists of."""
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import (
@@ -75,7 +76,7 @@ class Manifest(BaseModel):
         return sum(file.size for file in self.files)
 
 
-def check_sizes(files: dict[str, int], max_model_bytes: int, max_files: int) -> None:
+def check_sizes(files: Mapping[str, int], max_model_bytes: int, max_files: int) -> None:
     """Refuse what is too large or too many; `files` maps paths to bytes. Raises LimitExceededError."""
     too_large = [path for path, size in files.items() if size > MAX_FILE_BYTES]
     if too_large:

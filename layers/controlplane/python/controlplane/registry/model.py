@@ -99,6 +99,13 @@ class ModelVersionDeleted(RegistryEvent):
     deleted_by: str
 
 
+class UploadOpened(RegistryEvent):
+    """Somebody may now send the files of an upload."""
+
+    upload_id: str
+    opened_by: str
+
+
 class UploadEnded(RegistryEvent):
     """An upload that became no version: `state` Rejected, Failed or Cancelled, and why."""
 

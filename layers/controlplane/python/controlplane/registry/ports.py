@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from controlplane.registry.manifest import ManifestFile
+from controlplane.limits import Limits, Reservation, quota_exceeded
+from controlplane.registry.manifest import ManifestFile, check_sizes
 from controlplane.registry.model import (
     Model,
     ModelVersion,
     ModelVersionDeleted,
     ModelVersionRegistered,
     UploadEnded,
+    UploadOpened,
 )
 from controlplane.registry.upload import RejectedUpload, Upload
 from controlplane.requests import IdempotentRequest, Page, PageRequest
@@ -19,10 +21,17 @@ from controlplane.requests import IdempotentRequest, Page, PageRequest
 
 @dataclass(frozen=True)
 class ProjectAllowance:
-    """What a tenant's tier allows an upload into a project; sizes in bytes."""
+    """What a tenant may upload into a project, and what it has already; sizes in bytes."""
 
-    max_model_bytes: int
-    max_upload_files: int
+    limits: Limits
+    stored_bytes: int = 0
+
+    def check(self, files: Mapping[str, int]) -> None:
+        """Refuse an upload of these files, by path and size. Raises LimitExceededError, QuotaExceededError."""
+        check_sizes(files, self.limits.max_model_bytes, self.limits.max_upload_files)
+        wanted = Reservation("stored_bytes", sum(files.values()), self.limits.stored_bytes)
+        if self.stored_bytes + wanted.amount > wanted.limit:
+            raise quota_exceeded(wanted, self.stored_bytes)
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,12 @@ class ModelRepository(Protocol):
         """Raises NotFoundError."""
         ...
 
+    def get_with_version(
+        self, tenant_id: str, project: str, model: str, number: int
+    ) -> tuple[Model, ModelVersion]:
+        """The model and one of its versions in one read. Raises NotFoundError."""
+        ...
+
     def list_versions(
         self, tenant_id: str, project: str, model: str, page: PageRequest
     ) -> Page[ModelVersion]:
@@ -87,16 +102,24 @@ class ModelRepository(Protocol):
         self,
         tenant_id: str,
         project: str,
+        model: Model,
         version: ModelVersion,
         event: ModelVersionDeleted,
     ) -> None:
-        """Raises InUseError when a deployment has taken it meanwhile, ConcurrentChangeError."""
+        """Remove the version and give back its room, its model's too if it was the last.
+
+        Raises InUseError when a deployment has taken it meanwhile, ConcurrentChangeError."""
         ...
 
 
 class UploadRepository(Protocol):
     def add(
-        self, tenant_id: str, project: str, upload: Upload, request: IdempotentRequest | None
+        self,
+        tenant_id: str,
+        project: str,
+        upload: Upload,
+        event: UploadOpened,
+        request: IdempotentRequest | None,
     ) -> Upload:
         """Store a new upload; a repeat of the same idempotent request returns the first one."""
         ...
@@ -131,10 +154,11 @@ class UploadRepository(Protocol):
         version: ModelVersion,
         model: Model,
         event: ModelVersionRegistered,
+        room: Sequence[Reservation],
     ) -> None:
-        """Store the version, close the upload, count both in model and project: all or nothing.
+        """Store the version, close the upload, count both in model, project and quotas: all or nothing.
 
-        Raises NotFoundError when the project has gone, ConcurrentChangeError.
+        Raises NotFoundError when the project has gone, QuotaExceededError, ConcurrentChangeError.
         """
         ...
 

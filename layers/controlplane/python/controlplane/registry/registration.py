@@ -7,8 +7,9 @@ done is found in the upload's item and returned as it is.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controlplane.errors import NotFoundError, UploadRejectedError
+from controlplane.errors import NotFoundError, QuotaExceededError, UploadRejectedError
 from controlplane.identifiers import now
+from controlplane.limits import Limits, Reservation
 from controlplane.registry.arrival import (
     Arrival,
     Contents,
@@ -19,6 +20,7 @@ from controlplane.registry.arrival import (
     find_attempt,
     inspect_contents,
     may_start,
+    over_limit,
     source_of,
 )
 from controlplane.registry.keys import UploadKey, parse_upload_key, registry_prefix
@@ -131,11 +133,15 @@ def register_version(
     copies: Sequence[CopiedFile],
     execution: str,
     *,
+    projects: ProjectDirectory,
     models: ModelRepository,
     uploads: UploadRepository,
     artifacts: ArtifactStore,
 ) -> UploadState:
-    """Record the version if every copy is what the manifest said; else refuse and remove the copies."""
+    """Record the version if every copy is what the manifest said and the tenant has room for it.
+
+    Else refuse it and remove the copies.
+    """
     upload = uploads.get(
         reference.tenant_id, reference.project, reference.model, reference.upload_id
     )
@@ -143,7 +149,11 @@ def register_version(
         return upload.state
     try:
         _compare(upload, copies)
-        _register(reference, upload, copies, models, uploads, artifacts.bucket)
+        allowance = projects.find_allowance(reference.tenant_id, reference.project)
+        if allowance is None:
+            raise unknown_project(reference.project)
+        version = _version(reference, upload, copies, artifacts.bucket)
+        _register(reference, upload, version, allowance.limits, models, uploads)
     except UploadRejectedError as rejected:
         artifacts.delete_prefix(_prefix(reference))
         end_upload(
@@ -202,12 +212,11 @@ def _compare(upload: Upload, copies: Sequence[CopiedFile]) -> None:
 def _register(
     reference: UploadReference,
     upload: Upload,
-    copies: Sequence[CopiedFile],
+    version: ModelVersion,
+    limits: Limits,
     models: ModelRepository,
     uploads: UploadRepository,
-    bucket: str,
 ) -> None:
-    version = _version(reference, upload, copies, bucket)
     found = models.find(reference.tenant_id, reference.project, reference.model)
     model = found or Model(name=reference.model, created_at=now())
     event = ModelVersionRegistered(
@@ -220,10 +229,18 @@ def _register(
         format=version.format,
         position=version.position,
     )
+    room = [
+        Reservation("stored_bytes", version.size, limits.stored_bytes),
+        Reservation("models", 0 if model.versions else 1, limits.models),
+    ]
     try:
-        uploads.register(reference.tenant_id, reference.project, upload, version, model, event)
+        uploads.register(
+            reference.tenant_id, reference.project, upload, version, model, event, room
+        )
     except NotFoundError as gone:
         raise unknown_project(reference.project) from gone
+    except QuotaExceededError as exceeded:
+        raise over_limit(exceeded) from exceeded
 
 
 def _version(

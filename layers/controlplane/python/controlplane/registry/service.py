@@ -19,8 +19,8 @@ from controlplane.registry.keys import (
     model_prefix,
     upload_prefix,
 )
-from controlplane.registry.manifest import Manifest, ManifestFile, check_sizes
-from controlplane.registry.model import ModelVersionDeleted, UploadEnded
+from controlplane.registry.manifest import Manifest, ManifestFile
+from controlplane.registry.model import ModelVersionDeleted, UploadEnded, UploadOpened
 from controlplane.registry.ports import (
     ModelRepository,
     PresignedPut,
@@ -61,11 +61,11 @@ def create_upload(
 ) -> UploadTicket:
     """Open an upload of the files that the manifest lists.
 
-    Raises NotFoundError for an unknown project, LimitExceededError for too much.
+    Raises NotFoundError for an unknown project, LimitExceededError or QuotaExceededError for too much.
     """
     allowance = _allowance(tenant_id, project, model, projects)
     sizes = {file.path: file.size for file in manifest.files}
-    check_sizes(sizes, allowance.max_model_bytes, allowance.max_upload_files)
+    allowance.check(sizes)
     created_at = now()
     wanted = Upload(
         upload_id=new_sortable_id("u"),
@@ -79,7 +79,14 @@ def create_upload(
         created_by=created_by,
         deadline=created_at + UPLOAD_LIFETIME,
     )
-    upload = uploads.add(tenant_id, project, wanted, request)
+    event = UploadOpened(
+        tenant_id=tenant_id,
+        project=project,
+        model=model,
+        upload_id=wanted.upload_id,
+        opened_by=created_by,
+    )
+    upload = uploads.add(tenant_id, project, wanted, event, request)
     return _ticket(upload, upload_prefix(tenant_id, project, model, upload.upload_id), authority)
 
 
@@ -147,7 +154,7 @@ def delete_version(
     models: ModelRepository,
 ) -> None:
     """Delete a version that nothing serves. Raises NotFoundError, PreconditionFailedError, InUseError."""
-    version = models.get_version(tenant_id, project, model, number)
+    of_model, version = models.get_with_version(tenant_id, project, model, number)
     if if_match is not None and if_match != version.version:
         raise PreconditionFailedError(f"version {number} has changed")
     if version.served_by:
@@ -162,7 +169,7 @@ def delete_version(
         model_version=number,
         deleted_by=deleted_by,
     )
-    models.remove_version(tenant_id, project, version, event)
+    models.remove_version(tenant_id, project, of_model, version, event)
 
 
 def _allowance(

@@ -3,7 +3,7 @@
 from controlplane.reasons import Reason
 from controlplane.serving.model import RetirementPostponed, RolloutRequested, RolloutState
 from controlplane.serving.opening import RegisteredVersion, queue_again
-from controlplane.serving.ports import DeploymentRepository
+from controlplane.serving.ports import DeploymentRepository, LimitDirectory
 from controlplane.serving.rollout import RolloutReference, fail_rollout
 
 
@@ -16,6 +16,7 @@ def record_ended_execution(
     registered: RegisteredVersion | None,
     *,
     deployments: DeploymentRepository,
+    limits: LimitDirectory,
 ) -> None:
     """Record what an execution left behind that died without a word (time-out, abort, run-time fault).
 
@@ -23,7 +24,7 @@ def record_ended_execution(
     to a later execution. `registered` is the version whose event had started it, if it was one.
     """
     if registered is not None:
-        queue_again(tenant_id, project, registered, deployments=deployments)
+        queue_again(tenant_id, project, registered, deployments=deployments, limits=limits)
     deployment, _ = deployments.find(tenant_id, project, name)
     if deployment is None:
         return

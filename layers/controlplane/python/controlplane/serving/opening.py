@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from controlplane.errors import NotFoundError
+from controlplane.errors import NotFoundError, QuotaExceededError
 from controlplane.identifiers import now
+from controlplane.reasons import Reason
 from controlplane.requests import digest
 from controlplane.serving.model import (
     Deployment,
@@ -18,9 +19,14 @@ from controlplane.serving.model import (
     RolloutTicket,
     ServingEvent,
 )
-from controlplane.serving.ports import DeploymentRepository
-from controlplane.serving.queue import enqueue, start_next
-from controlplane.serving.records import running_rollout, superseded_rollout, waiting_rollout
+from controlplane.serving.ports import DeploymentRepository, LimitDirectory
+from controlplane.serving.queue import enqueue, refuse_first, start_next
+from controlplane.serving.records import (
+    refused_rollout,
+    running_rollout,
+    superseded_rollout,
+    waiting_rollout,
+)
 
 
 class Action(StrEnum):
@@ -58,11 +64,12 @@ def open_rollout(
     registered: RegisteredVersion | None,
     *,
     deployments: DeploymentRepository,
+    limits: LimitDirectory,
 ) -> Opened:
     """Queue the rollout of a registered version, if the event is of one, and start the next rollout if it can.
 
-    A model's first version makes the deployment. A repeat of the same event changes nothing. Raises
-    ConcurrentChangeError: call it again.
+    A model's first version makes the deployment; where the tenant may have no more of them, the rollout ends as
+    Failed. A repeat of the same event changes nothing. Raises ConcurrentChangeError: call it again.
     """
     ticket = _ticket(tenant_id, project, registered) if registered else None
     before, known = deployments.find(
@@ -85,9 +92,12 @@ def open_rollout(
     changed = _changed_rollouts(name, deployment, after, superseded, moment)
     event = _event(tenant_id, project, after, ticket, superseded, started=after is not queued)
     try:
-        deployments.save(tenant_id, project, before, after, changed, event)
+        _save(tenant_id, project, before, after, changed, event, deployments, limits)
     except NotFoundError:
         return Opened(Action.NOTHING)  # the version was deleted before its event came
+    except QuotaExceededError as exceeded:
+        _refuse(tenant_id, project, before, deployment, ticket, exceeded, deployments)
+        return Opened(Action.NOTHING)
     if after is queued or after.active is None:
         return Opened(Action.NOTHING)
     return Opened(Action.ROLL_OUT, after.active.rollout_id)
@@ -99,6 +109,7 @@ def queue_again(
     registered: RegisteredVersion,
     *,
     deployments: DeploymentRepository,
+    limits: LimitDirectory,
 ) -> None:
     """Queue the rollout of a registered version whose execution died before it was queued, for a later execution."""
     name, ticket = registered.model, _ticket(tenant_id, project, registered)
@@ -109,8 +120,55 @@ def queue_again(
     after, superseded = enqueue(deployment, ticket)
     changed = _changed_rollouts(name, deployment, after, superseded, now())
     event = _event(tenant_id, project, after, ticket, superseded, started=False, again=True)
-    with suppress(NotFoundError):  # the version is deleted: there is nothing to roll out
-        deployments.save(tenant_id, project, before, after, changed, event)
+    try:
+        with suppress(NotFoundError):  # the version is deleted: there is nothing to roll out
+            _save(tenant_id, project, before, after, changed, event, deployments, limits)
+    except QuotaExceededError as exceeded:
+        _refuse(tenant_id, project, before, deployment, ticket, exceeded, deployments)
+
+
+def _save(
+    tenant_id: str,
+    project: str,
+    before: Deployment | None,
+    after: Deployment,
+    changed: list[Rollout],
+    event: ServingEvent,
+    deployments: DeploymentRepository,
+    limits: LimitDirectory,
+) -> None:
+    counts_already = before is not None and before.held_versions
+    limit = None if counts_already else limits.max_deployments(tenant_id)
+    deployments.save(tenant_id, project, before, after, changed, event, limit=limit)
+
+
+def _refuse(
+    tenant_id: str,
+    project: str,
+    before: Deployment | None,
+    deployment: Deployment,
+    ticket: RolloutTicket | None,
+    exceeded: QuotaExceededError,
+    deployments: DeploymentRepository,
+) -> None:
+    """Record a rollout for which the tenant has no room, in a deployment that serves nothing."""
+    if ticket is None:
+        raise exceeded
+    moment = now()
+    reason = Reason(code="QuotaExceeded", message=str(exceeded), remedy=exceeded.remedy)
+    refused = refuse_first(deployment, ticket, reason, moment)
+    event = RolloutEnded(
+        tenant_id=tenant_id,
+        project=project,
+        deployment=deployment.name,
+        rollout_id=ticket.rollout_id,
+        model_version=ticket.model_version,
+        state=RolloutState.FAILED,
+        reason=reason.code,
+        needs_execution=False,
+    )
+    record = refused_rollout(deployment.name, ticket, moment, reason)
+    deployments.save(tenant_id, project, before, refused, [record], event)
 
 
 def _ticket(tenant_id: str, project: str, registered: RegisteredVersion) -> RolloutTicket:

@@ -43,11 +43,15 @@ class DeploymentRepository(Protocol):
         new: Deployment,
         rollouts: Sequence[Rollout],
         event: ServingEvent,
+        *,
+        limit: int | None = None,
     ) -> None:
         """Store the deployment over what was read before, with its changed rollouts: all or nothing.
 
-        Model versions that the deployment begins or ceases to hold are marked in the same write. Raises
-        NotFoundError when a version to hold has gone, ConcurrentChangeError.
+        Model versions that the deployment begins or ceases to hold are marked in the same write. One that holds
+        any counts as one of the tenant's deployments, of which there may be `limit`; None will do for a change
+        that cannot make a deployment hold its first. Raises NotFoundError when a version to hold has gone,
+        QuotaExceededError, ConcurrentChangeError.
         """
         ...
 
@@ -55,6 +59,12 @@ class DeploymentRepository(Protocol):
         self, tenant_id: str, project: str, deployment: Deployment, event: DeploymentDeleted
     ) -> None:
         """Remove a deployment that holds no version. Raises ConcurrentChangeError."""
+        ...
+
+
+class LimitDirectory(Protocol):
+    def max_deployments(self, tenant_id: str) -> int:
+        """How many deployments the tenant may have."""
         ...
 
 

@@ -45,6 +45,20 @@ def start_next(
     return deployment.with_changes(active=active, waiting=None, retiring=staying, deleting=False)
 
 
+def refuse_first(
+    deployment: Deployment, ticket: RolloutTicket, reason: Reason, moment: datetime
+) -> Deployment:
+    """A deployment that serves nothing yet, and whose rollout cannot start."""
+    ended = EndedRollout(
+        rollout_id=ticket.rollout_id,
+        model_version=ticket.model_version,
+        state=RolloutState.FAILED,
+        ended_at=moment,
+        reason=reason,
+    )
+    return deployment.with_changes(last_rollout=ended, last_position=ticket.position)
+
+
 def promote(
     deployment: Deployment, revision: Revision, retire_at: datetime, moment: datetime
 ) -> Deployment:

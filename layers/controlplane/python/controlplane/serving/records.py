@@ -32,6 +32,13 @@ def ended_rollout(
     return running_rollout(deployment, active).model_copy(update=ended)
 
 
+def refused_rollout(
+    deployment: str, ticket: RolloutTicket, moment: datetime, reason: Reason
+) -> Rollout:
+    ended = {"ended_at": moment, "reason": reason}
+    return _rollout(deployment, ticket, RolloutState.FAILED).model_copy(update=ended)
+
+
 def superseded_rollout(
     deployment: str, ticket: RolloutTicket, moment: datetime, newer: Deployment
 ) -> Rollout:

@@ -29,13 +29,15 @@ def request_rollout(
     model_version: int,
     requested_by: str,
     request: IdempotentRequest | None,
+    limit: int,
     *,
     deployments: DeploymentRepository,
 ) -> Rollout:
     """Ask for a version to be rolled out, also one that was served before. It waits if another one runs.
 
     The rollout's identifier follows from the idempotency key, so that a repeat finds the first one. Raises
-    NotFoundError for an unknown deployment or version, IdempotencyKeyReusedError.
+    NotFoundError for an unknown deployment or version, IdempotencyKeyReusedError, and QuotaExceededError where the
+    deployment serves nothing yet and the tenant has `limit` others.
     """
     moment = now()
     rollout_id = f"r-{request.key_digest[:16]}" if request else new_sortable_id("r")
@@ -65,7 +67,7 @@ def request_rollout(
     changed = [rollout]
     if superseded:
         changed.append(superseded_rollout(name, superseded, moment, queued))
-    deployments.save(tenant_id, project, deployment, queued, changed, event)
+    deployments.save(tenant_id, project, deployment, queued, changed, event, limit=limit)
     return rollout
 
 

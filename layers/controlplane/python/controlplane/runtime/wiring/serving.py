@@ -5,7 +5,12 @@ from functools import cache
 from controlplane.runtime.settings import ClusterSettings, load
 from controlplane.runtime.wiring.cluster import kubernetes_api
 from controlplane.runtime.wiring.tables import table
-from controlplane.serving.ports import DeploymentRepository, RevisionCluster, VersionCatalog
+from controlplane.serving.ports import (
+    DeploymentRepository,
+    LimitDirectory,
+    RevisionCluster,
+    VersionCatalog,
+)
 
 
 @cache
@@ -20,6 +25,13 @@ def deployment_repository() -> DeploymentRepository:
     from controlplane.adapters.dynamodb_deployments import DynamoDBDeployments
 
     return DynamoDBDeployments(table())
+
+
+@cache
+def limit_directory() -> LimitDirectory:
+    from controlplane.adapters.dynamodb_deployments import DynamoDBLimits
+
+    return DynamoDBLimits(table())
 
 
 @cache
