@@ -17,7 +17,7 @@ UP_ARGUMENTS := $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG),)
 unexport KUBECONFIG
 
 ##@ Use
-.PHONY: demo up down status token redrive
+.PHONY: demo up down status token redrive verify-audit
 demo: environments ## Start the embedded stack and serve a model on it, step by step
 	$(HEADRACE) --state $(STATE) demo
 
@@ -35,6 +35,9 @@ token: .venv/installed ## Print an access token (WHO=acme-developer)
 
 redrive: .venv/installed ## Publish again what the table's stream could not deliver
 	$(HEADRACE) --state $(STATE) redrive
+
+verify-audit: .venv/installed ## Check every audit chain (API_URL=… TOKEN=… for another deployment than this stack)
+	$(HEADRACE) --state $(STATE) verify-audit
 
 ##@ Check
 .PHONY: test check unit bench lint types imports contracts-check

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any
 
 from aws_cdk import Environment, RemovalPolicy
@@ -18,10 +19,14 @@ _EMBEDDED_ENVIRONMENT = Environment(account="000000000000", region="us-east-1")
 # Seconds that a retired revision keeps running, and that a rollout may take at most.
 _RETIRE_AFTER = {AWS: 300, EMBEDDED: 5}
 _ROLLOUT_TIMEOUT = {AWS: 1800, EMBEDDED: 120}
+# Where the embedded mode's S3 and cluster are. Those of an account on AWS have to be told: see cluster/README.md.
+_NEIGHBOURS = {AWS: "", EMBEDDED: "127.0.0.1/32"}
 _KEYS = (
     "target",
     "ingress-url",
     "cluster-name",
+    "storage-cidrs",
+    "cluster-api-cidrs",
     "retire-after-seconds",
     "rollout-timeout-seconds",
     "stack-prefix",
@@ -40,6 +45,8 @@ class Target:
     stack_prefix: str = "Headrace"
     ingress_url: str = ""
     cluster_name: str = ""
+    storage_cidrs: str = ""
+    cluster_api_cidrs: str = ""
     retire_after_seconds: int = _RETIRE_AFTER[AWS]
     rollout_timeout_seconds: int = _ROLLOUT_TIMEOUT[AWS]
     sources: Sources = field(default_factory=Sources)
@@ -71,6 +78,8 @@ class Target:
             stack_prefix=str(values.get("stack-prefix") or "Headrace"),
             ingress_url=str(values.get("ingress-url") or "").rstrip("/"),
             cluster_name=cluster_name,
+            storage_cidrs=_ranges(values, "storage-cidrs", _NEIGHBOURS[name]),
+            cluster_api_cidrs=_ranges(values, "cluster-api-cidrs", _NEIGHBOURS[name]),
             retire_after_seconds=_seconds(values, "retire-after-seconds", _RETIRE_AFTER[name]),
             rollout_timeout_seconds=_seconds(
                 values, "rollout-timeout-seconds", _ROLLOUT_TIMEOUT[name]
@@ -104,6 +113,20 @@ class Target:
     @property
     def log_retention(self) -> logs.RetentionDays:
         return logs.RetentionDays.THREE_MONTHS if self.on_aws else logs.RetentionDays.ONE_WEEK
+
+
+def _ranges(values: Mapping[str, Any], key: str, default: str) -> str:
+    """Address ranges parted by commas, such as `52.216.0.0/15,3.5.0.0/19`; none means that nothing is opened."""
+    given = str(values.get(key) or default)
+    ranges = [part.strip() for part in given.split(",") if part.strip()]
+    for each in ranges:
+        try:
+            ip_network(each)
+        except ValueError:
+            raise ContextValueError(
+                f"headrace:{key} holds {each!r}: use CIDR ranges parted by commas, such as 10.0.0.0/16"
+            ) from None
+    return ",".join(ranges)
 
 
 def _seconds(values: Mapping[str, Any], key: str, default: int) -> int:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from local import settings as settings_module
 from local import stack
+from local.audit import AuditClient, AuditError
 from local.cluster_seed import ClusterError
 from local.deploy.assembly import AssemblyError
 from local.deploy.repairs import RepairError
@@ -23,6 +24,7 @@ from local.settings import Settings, SettingsError
 # What a person can mend; anything else is a defect and shows its traceback.
 EXPECTED = (
     AssemblyError,
+    AuditError,
     ClusterError,
     DeploymentError,
     ProcessError,
@@ -129,6 +131,35 @@ def redrive(
     """Publish the events of stream batches that could not be published before."""
     selection: Selection = context.obj
     console.print_json(data=stack.redrive(selection.settings(), limit))
+
+
+@application.command()
+def verify_audit(
+    context: typer.Context,
+    api_url: Annotated[
+        str, typer.Option(envvar="API_URL", help="Of another deployment than this stack.")
+    ] = "",
+    token: Annotated[
+        str, typer.Option(envvar="TOKEN", help="An access token of that deployment.")
+    ] = "",
+) -> None:
+    """Check that no audit record was removed, altered, reordered or cut off; exit with 1 if one was."""
+    selection: Selection = context.obj
+    elsewhere = bool(api_url)
+    settings = selection.settings()
+    client = AuditClient(api_url, token) if elsewhere else stack.audit_client(settings)
+    broken = 0
+    for chain in client.verify_all():
+        if chain.fault is None:
+            console.print(f"[green]✓[/green] {chain.tenant}: {chain.sequence} records")
+        else:
+            broken += 1
+            told = f"✗ {chain.tenant}: record {chain.sequence}: {chain.fault}"
+            console.print(told, style="red", markup=False)
+    if not elsewhere and (lost := stack.unrecorded_changes(settings)):
+        console.print(f"{lost} changes lie among the dead letters", style="yellow")
+    if broken:
+        raise typer.Exit(1)
 
 
 @application.command()

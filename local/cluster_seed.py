@@ -1,50 +1,52 @@
-"""The tenants' namespaces, and the account with which the functions reach the cluster.
+"""What the cluster needs before it can hold tenants, the tenants' places, and the tokens of Headrace's accounts.
 
-Written by server-side apply, so repeating it is harmless and a real cluster's other fields stay.
+The manifests are those that GitOps installs, in `cluster/`. They are written by server-side apply, so repeating it is
+harmless and a real cluster's other fields stay.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import kubernetes
 import urllib3
+import yaml
 
+from controlplane.adapters.kubernetes_api import ClusterAccess as ApiAccess
+from controlplane.adapters.kubernetes_api import KubernetesApi
+from controlplane.adapters.kubernetes_tenants import KubernetesTenants
+from controlplane.adapters.tenant_network import Openings
+from controlplane.errors import HeadraceError
+from controlplane.limits import Isolation, Limits, TenantPlan
+from controlplane.onboarding.model import ClusterStep
+from local.settings import PROJECT
+
+MANIFESTS = PROJECT / "cluster"
+# What every cluster must have, and what is skipped where the cluster does not know the kinds.
+REQUIRED = ("headrace", "kueue")
+OPTIONAL = ("karpenter", "policies")
 SYSTEM_NAMESPACE = "headrace-system"
 ACCOUNT = "headrace"
+ONBOARDING_ACCOUNT = "headrace-onboarding"
+LOOPBACK = ("127.0.0.1/32",)  # where the embedded cloud's S3 is
 TOKEN_SECONDS = 30 * 24 * 3600  # a cluster may grant less; every `up` asks again
 
-# What the functions do in the cluster, and no more.
-RULES = [
+_CLUSTER_SCOPED = frozenset(
     {
-        "apiGroups": ["serving.kserve.io"],
-        "resources": ["inferenceservices"],
-        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
-    },
-    {
-        "apiGroups": ["gateway.networking.k8s.io"],
-        "resources": ["httproutes"],
-        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
-    },
-    {
-        "apiGroups": ["serving.kserve.io"],
-        "resources": ["servingruntimes", "clusterservingruntimes"],
-        "verbs": ["get", "list"],
-    },
-    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]},
-    {
-        "apiGroups": ["discovery.k8s.io"],
-        "resources": ["endpointslices"],
-        "verbs": ["get", "list"],
-    },
-    {
-        "apiGroups": [""],
-        "resources": ["namespaces", "pods", "services", "events"],
-        "verbs": ["get", "list"],
-    },
-]
+        "Namespace",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Cohort",
+        "ResourceFlavor",
+        "EC2NodeClass",
+        "NodePool",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
+)
 
 
 class ClusterError(Exception):
@@ -60,84 +62,57 @@ class ClusterAccess:
     token: str
 
 
-def apply(kubeconfig: Path, tenants: tuple[str, ...]) -> ClusterAccess:
-    """Bring the objects into the cluster and return a fresh token for its account `headrace`.
+@dataclass(frozen=True)
+class ClusterAccounts:
+    """The ways in of those who serve tenants and of those who make them."""
+
+    serving: ClusterAccess
+    onboarding: ClusterAccess
+
+
+def apply(kubeconfig: Path, tenants: tuple[str, ...]) -> ClusterAccounts:
+    """Bring the objects into the cluster and return fresh tokens for both accounts.
 
     Raises ClusterError.
     """
-    client = kubernetes.config.new_client_from_config(config_file=str(kubeconfig))
-    with client:
-        for path, manifest in _objects(tenants):
-            _apply(client, path, manifest)
-        token = _token(client)
-        configuration = client.configuration
-        authority = configuration.ssl_ca_cert
-        return ClusterAccess(
-            server=configuration.host,
-            certificate_authority=Path(authority).read_text() if authority else "",
-            token=token,
+    with kubernetes.config.new_client_from_config(config_file=str(kubeconfig)) as client:
+        for folder in (*REQUIRED, *OPTIONAL):
+            for manifest in _manifests(folder):
+                _apply(client, manifest, skip_unknown_kind=folder in OPTIONAL)
+        accounts = ClusterAccounts(
+            serving=_access(client, ACCOUNT), onboarding=_access(client, ONBOARDING_ACCOUNT)
         )
+    _make_tenants(accounts.onboarding, tenants)
+    return accounts
 
 
-def _objects(tenants: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each object with the path of its collection."""
-    yield _namespace(SYSTEM_NAMESPACE, {})
-    yield _service_account(SYSTEM_NAMESPACE, ACCOUNT)
-    rbac = "/apis/rbac.authorization.k8s.io/v1"
-    yield f"{rbac}/clusterroles", _manifest(rbac, "ClusterRole", ACCOUNT, rules=RULES)
-    yield (
-        f"{rbac}/clusterrolebindings",
-        _manifest(
-            rbac,
-            "ClusterRoleBinding",
-            ACCOUNT,
-            roleRef={
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "ClusterRole",
-                "name": ACCOUNT,
-            },
-            subjects=[{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": SYSTEM_NAMESPACE}],
-        ),
+def _make_tenants(access: ClusterAccess, tenants: tuple[str, ...]) -> None:
+    """As onboarding makes them, with its account."""
+    api = KubernetesApi(
+        ApiAccess(access.server, access.certificate_authority, lambda _fresh: access.token)
     )
+    cluster = KubernetesTenants(api, Openings(storage=LOOPBACK, api_server=LOOPBACK))
     for tenant in tenants:
-        for name, account, security in (
-            (f"tenant-{tenant}", "models", "restricted"),
-            # Stock pipeline pods do not meet `restricted`.
-            (f"tenant-{tenant}-runs", "pipelines", "baseline"),
-        ):
-            yield _namespace(
-                name,
-                {
-                    "headrace.dev/tenant": tenant,
-                    "pod-security.kubernetes.io/enforce": security,
-                },
-            )
-            yield _service_account(name, account)
+        plan = TenantPlan(tenant, Isolation.SHARED, Limits())
+        for step in ClusterStep:
+            try:
+                cluster.apply(step, plan)
+            except HeadraceError as error:
+                raise ClusterError(f"step {step} of tenant {tenant} failed: {error}") from error
 
 
-def _namespace(name: str, labels: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    return "/api/v1/namespaces", _manifest("/api/v1", "Namespace", name, labels=labels)
+def _manifests(folder: str) -> Iterator[dict[str, Any]]:
+    for file in sorted((MANIFESTS / folder).glob("*.yaml")):
+        yield from yaml.safe_load_all(file.read_text())
 
 
-def _service_account(namespace: str, name: str) -> tuple[str, dict[str, Any]]:
-    manifest = _manifest("/api/v1", "ServiceAccount", name)
-    manifest["metadata"]["namespace"] = namespace
-    return f"/api/v1/namespaces/{namespace}/serviceaccounts", manifest
-
-
-def _manifest(
-    path: str, kind: str, name: str, labels: dict[str, str] | None = None, **fields: Any
-) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/managed-by": "headrace", **(labels or {})}
-    return {
-        "apiVersion": path.removeprefix("/apis/").removeprefix("/api/"),
-        "kind": kind,
-        "metadata": {"name": name, "labels": labels},
-        **fields,
-    }
-
-
-def _apply(client: Any, collection: str, manifest: dict[str, Any]) -> None:
+def _apply(client: Any, manifest: dict[str, Any], *, skip_unknown_kind: bool) -> None:
+    collection = _collection(manifest)
+    if (
+        skip_unknown_kind
+        and _status(client, "GET", f"{collection}?limit=1") == HTTPStatus.NOT_FOUND
+    ):
+        return
     _request(
         client,
         "PATCH",
@@ -147,11 +122,37 @@ def _apply(client: Any, collection: str, manifest: dict[str, Any]) -> None:
     )
 
 
-def _token(client: Any) -> str:
+def _collection(manifest: dict[str, Any]) -> str:
+    """The path of the objects of a manifest's kind."""
+    api_version, kind = manifest["apiVersion"], manifest["kind"]
+    root = "apis" if "/" in api_version else "api"
+    plural = _plural(kind.lower())
+    if kind in _CLUSTER_SCOPED:
+        return f"/{root}/{api_version}/{plural}"
+    return f"/{root}/{api_version}/namespaces/{manifest['metadata']['namespace']}/{plural}"
+
+
+def _plural(name: str) -> str:
+    if name.endswith("y"):
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith("s") else f"{name}s"
+
+
+def _access(client: Any, account: str) -> ClusterAccess:
+    configuration = client.configuration
+    authority = configuration.ssl_ca_cert
+    return ClusterAccess(
+        server=configuration.host,
+        certificate_authority=Path(authority).read_text() if authority else "",
+        token=_token(client, account),
+    )
+
+
+def _token(client: Any, account: str) -> str:
     answer = _request(
         client,
         "POST",
-        f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/serviceaccounts/{ACCOUNT}/token",
+        f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/serviceaccounts/{account}/token",
         "application/json",
         {
             "apiVersion": "authentication.k8s.io/v1",
@@ -166,6 +167,22 @@ def _token(client: Any) -> str:
 def _request(
     client: Any, method: str, path: str, content_type: str, body: dict[str, Any]
 ) -> dict[str, Any]:
+    response = _response(client, method, path, content_type, body)
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        raise ClusterError(
+            f"the cluster refused {method} {path} ({response.status}): {response.data.decode()}"
+        )
+    answer: dict[str, Any] = json.loads(response.data)
+    return answer
+
+
+def _status(client: Any, method: str, path: str) -> int:
+    return int(_response(client, method, path, "application/json", None).status)
+
+
+def _response(
+    client: Any, method: str, path: str, content_type: str, body: dict[str, Any] | None
+) -> Any:
     request = client.param_serialize(
         method,
         path,
@@ -180,9 +197,4 @@ def _request(
         raise ClusterError(
             f"the cluster at {client.configuration.host} does not answer: {error}"
         ) from error
-    if response.status >= 400:
-        raise ClusterError(
-            f"the cluster refused {method} {path} ({response.status}): {response.data.decode()}"
-        )
-    answer: dict[str, Any] = json.loads(response.data)
-    return answer
+    return response

@@ -29,9 +29,9 @@ class User:
 
 
 def seed(cloud: EmbeddedCloud, settings: Settings, outputs: dict[str, str]) -> list[User]:
-    """Make what is missing; repeating it changes nothing but the cluster's token.
+    """Make what is missing; repeating it changes nothing but the cluster's tokens.
 
-    Needs the outputs UserPoolId, TableName and ClusterSecretArn.
+    Needs the outputs UserPoolId, TableName, ClusterSecretArn and OnboardingClusterSecretArn.
     """
     users = _users(settings.state / "credentials.json")
     identity = cloud.client("cognito-idp")
@@ -40,10 +40,15 @@ def seed(cloud: EmbeddedCloud, settings: Settings, outputs: dict[str, str]) -> l
         sub = _signed_up(identity, outputs["UserPoolId"], user)
         items.append(membership_item(sub, user.tenant, user.role))
     _put_missing(cloud.client("dynamodb"), outputs["TableName"], items)
-    access = cluster_seed.apply(settings.kubeconfig, TENANTS)
-    cloud.client("secretsmanager").put_secret_value(
-        SecretId=outputs["ClusterSecretArn"], SecretString=json.dumps(asdict(access))
-    )
+    accounts = cluster_seed.apply(settings.kubeconfig, TENANTS)
+    secrets_manager = cloud.client("secretsmanager")
+    for output, access in (
+        ("ClusterSecretArn", accounts.serving),
+        ("OnboardingClusterSecretArn", accounts.onboarding),
+    ):
+        secrets_manager.put_secret_value(
+            SecretId=outputs[output], SecretString=json.dumps(asdict(access))
+        )
     return users
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local import services
+from local.audit import AuditClient
 from local.deploy.clients import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, EmbeddedCloud
 from local.deploy.deployment import deploy
 from local.deploy.identity import sign_in
@@ -95,18 +96,42 @@ def access_token(settings: Settings, username: str) -> str:
     return sign_in(cloud, described["client_id"], username, users[username]["password"])
 
 
-def redrive(settings: Settings, limit: int) -> dict[str, int]:
-    """Publish what the stream's consumer had to give up on; `published` and `kept` batches. Raises StackError."""
+def redrive(settings: Settings, limit: int) -> dict[str, dict[str, int]]:
+    """Deliver what each of the stream's consumers had to give up on; batches that went and were `kept`.
+
+    Raises StackError.
+    """
     described = _running(settings)
-    answer = (
-        EmbeddedCloud(settings.endpoint)
-        .client("lambda")
-        .invoke(FunctionName=described["redrive_function"], Payload=json.dumps({"limit": limit}))
-    )
+    cloud = EmbeddedCloud(settings.endpoint)
+    functions = {"events": "redrive_function", "audit": "audit_redrive_function"}
+    return {what: _redrive(cloud, described[name], limit) for what, name in functions.items()}
+
+
+def _redrive(cloud: EmbeddedCloud, function: str, limit: int) -> dict[str, int]:
+    payload = json.dumps({"limit": limit})
+    answer = cloud.client("lambda").invoke(FunctionName=function, Payload=payload)
     content: dict[str, int] = json.loads(answer["Payload"].read())
     if answer.get("FunctionError"):
         raise StackError(f"the redrive failed: {content}")
     return content
+
+
+def audit_client(settings: Settings) -> AuditClient:
+    """Verifies every chain of the stack, as its platform administrator. Raises StackError."""
+    described = _running(settings)
+    root = next(user for user in described["users"] if user["role"] == "platform-admin")
+    return AuditClient(described["api_url"], access_token(settings, root["username"]))
+
+
+def unrecorded_changes(settings: Settings) -> int:
+    """Changes that lie among the dead letters instead of in their chain."""
+    url = _running(settings)["audit_dead_letters_url"]
+    counted = (
+        EmbeddedCloud(settings.endpoint)
+        .client("sqs")
+        .get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    )
+    return int(counted["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def api_url(settings: Settings, api_id: str) -> str:
@@ -214,6 +239,8 @@ def _described(settings: Settings, outputs: dict[str, str], users: list[User]) -
             name.removesuffix(suffix): arn for name, arn in outputs.items() if name.endswith(suffix)
         },
         "redrive_function": outputs["RedriveFunctionName"],
+        "audit_redrive_function": outputs["AuditRedriveFunctionName"],
+        "audit_dead_letters_url": outputs["AuditDeadLettersUrl"],
         "kubeconfig": str(settings.kubeconfig),
         "ingress_url": settings.ingress_url,
         "pipelines_url": None,  # there is no pipelines API in the embedded mode yet

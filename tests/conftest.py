@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from tests import counts
 
 pytest_plugins = ["tests.stack.fixtures"]
 
@@ -10,3 +13,11 @@ pytest_plugins = ["tests.stack.fixtures"]
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what generated tests counted."""
+    if lines := counts.lines():
+        terminalreporter.section("counted")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -10,6 +10,12 @@ import yaml
 DEFINITIONS = Path(__file__).parents[2] / "shared" / "crds"
 INFERENCE_SERVICES = "kserve/serving.kserve.io_inferenceservices.yaml"
 HTTP_ROUTES = "gateway-api/gateway.networking.k8s.io_httproutes.yaml"
+CLUSTER_QUEUES = "kueue/kueue.x-k8s.io_clusterqueues.yaml"
+LOCAL_QUEUES = "kueue/kueue.x-k8s.io_localqueues.yaml"
+RESOURCE_FLAVORS = "kueue/kueue.x-k8s.io_resourceflavors.yaml"
+COHORTS = "kueue/kueue.x-k8s.io_cohorts.yaml"
+NODE_POOLS = "karpenter/karpenter.sh_nodepools.yaml"
+EC2_NODE_CLASSES = "karpenter-provider-aws/karpenter.k8s.aws_ec2nodeclasses.yaml"
 
 
 @cache
@@ -35,7 +41,11 @@ def require_schema(definition: str, version: str) -> dict[str, Any]:
 
 
 def _strict(schema: Any) -> Any:
-    """The schema with unknown fields refused, which an API server would drop in silence."""
+    """The schema with unknown fields refused, which an API server would drop in silence.
+
+    Also where it would keep them (`x-kubernetes-preserve-unknown-fields`) beside fields that it names: none of our
+    objects leans on that. An object without named fields stays open.
+    """
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):

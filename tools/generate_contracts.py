@@ -1,4 +1,4 @@
-"""Writes the contracts that others rely on, from the code: the OpenAPI document and the event schemas.
+"""Writes the contracts that others rely on, from the code: the OpenAPI document, the event schemas, who may do what.
 
 python -m tools.generate_contracts           write them
 python -m tools.generate_contracts --check   fail if what is checked in differs
@@ -15,11 +15,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from controlplane.events import METADATA_FIELDS, DomainEvent
+from tools.policy_table import with_table
 
 ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers/controlplane/python"
 OPENAPI = Path("functions/docs/openapi.json")
 SCHEMAS = Path("events/schemas")
+POLICIES = Path("docs/policies.md")
 DESCRIPTION = """Headrace is a multi-tenant MLOps control plane.
 
 Answers that Headrace itself refuses are problem details (RFC 9457) with a stable `code` and, where a person can act,
@@ -29,7 +31,10 @@ Every answer carries `X-Correlation-Id`; send one to choose it. Creating request
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem details with a stable code."""
+    """RFC 9457 problem details with a stable code.
+
+    A refusal by policy (`policy_denied`) has a `reason`, and for administrators the ids of the deciding `policies`.
+    """
 
     type: str
     title: str
@@ -37,6 +42,8 @@ class Problem(BaseModel):
     code: str
     detail: str
     remedy: str | None = None
+    reason: str | None = None
+    policies: list[str] | None = None
     errors: list[dict[str, str]] | None = None
 
 
@@ -63,7 +70,12 @@ def differing(wanted: dict[Path, str]) -> list[Path]:
 
 
 def _contracts() -> Iterator[tuple[Path, str]]:
-    yield OPENAPI, _text(openapi())
+    document = openapi()
+    yield OPENAPI, _text(document)
+    operations = [
+        o["operationId"] for methods in document["paths"].values() for o in methods.values()
+    ]
+    yield POLICIES, with_table((ROOT / POLICIES).read_text(), operations)
     for event in event_types():
         yield SCHEMAS / f"{event.__name__}.json", _text(event_schema(event))
 

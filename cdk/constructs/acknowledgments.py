@@ -1,5 +1,6 @@
 """Findings of cdk-nag that are meant to be as they are, with the reason beside the resource."""
 
+import re
 from typing import Any
 
 from aws_cdk import Stack
@@ -9,6 +10,8 @@ from constructs import IConstruct
 # them. `Validations.acknowledge` itself refuses identifiers with "::", which every finding about
 # a wildcard contains.
 _METADATA_KEY = "aws:cdk:acknowledged-rules"
+# cdk-nag takes policy variables for references.
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
@@ -26,7 +29,7 @@ def _described(value: Any) -> str:
     """A resolved CloudFormation value in cdk-nag's notation: `<LogicalId.Attribute>/models/*`."""
     match value:
         case str():
-            return value
+            return _VARIABLE.sub(r"<\1>", value)
         case {"Fn::Join": [separator, [*parts]]}:
             return str(separator).join(_described(part) for part in parts)
         case {"Fn::GetAtt": [resource, attribute]}:

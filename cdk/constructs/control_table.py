@@ -8,8 +8,18 @@ from constructs import Construct
 from cdk.constructs.control_plane_function import ControlPlaneFunction
 from cdk.target import Target
 
-_READ = ("GetItem", "BatchGetItem", "Query")
-_WRITE = ("PutItem", "UpdateItem", "ConditionCheckItem")
+READ = ("GetItem", "BatchGetItem", "Query")
+WRITE = ("PutItem", "UpdateItem", "ConditionCheckItem")
+
+# What DynamoDB asks of the table's key in a caller's name; the first two are enough for reading.
+KEY_USES = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
 
 
 class ControlTable(dynamodb.Table):
@@ -37,7 +47,7 @@ class ControlTable(dynamodb.Table):
 
     def allow_changes(self, function: ControlPlaneFunction) -> None:
         """Reads, never by a scan, and writes that may be conditional or in a transaction; never a delete."""
-        self.allow(function, *_READ, *_WRITE)
+        self.allow(function, *READ, *WRITE)
 
     def allow(
         self,
@@ -50,18 +60,18 @@ class ControlTable(dynamodb.Table):
             [f"dynamodb:{operation}" for operation in operations],
             self.table_arn,
             conditions=(
-                {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(leading_keys)}}
+                {
+                    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(leading_keys)},
+                    # All keys of a request without any are whatever one likes.
+                    "Null": {"dynamodb:LeadingKeys": "false"},
+                }
                 if leading_keys
                 else None
             ),
         )
-        uses = ["kms:Decrypt", "kms:DescribeKey"]
-        if set(operations) & set(_WRITE):
-            uses += ["kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+        writes = set(operations) & set(WRITE)
         function.allow(
-            uses,
-            self._key.key_arn,
-            conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{Aws.REGION}.amazonaws.com"}},
+            KEY_USES if writes else KEY_USES[:2], self._key.key_arn, conditions=via_dynamodb()
         )
 
     def allow_stream(self, function: ControlPlaneFunction) -> None:
@@ -77,3 +87,8 @@ class ControlTable(dynamodb.Table):
             because="Listing streams is asked of all streams of the table",
         )
         function.allow(["kms:Decrypt"], self._key.key_arn)
+
+
+def via_dynamodb() -> dict[str, dict[str, str]]:
+    """A statement's condition: the key is used by DynamoDB in the caller's name, never by the caller."""
+    return {"StringEquals": {"kms:ViaService": f"dynamodb.{Aws.REGION}.amazonaws.com"}}

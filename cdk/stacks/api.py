@@ -19,6 +19,9 @@ from cdk.stacks.data import DataStack
 from cdk.stacks.identity import IdentityStack
 from cdk.target import Target
 
+# Requests a second, and at once, of routes that need less than the others: whoever has no token may try keys, and
+# Cognito signs in a hundred or so a second for the whole account.
+_THROTTLED = {"POST /api/v1/token": (20, 40)}
 _METHODS = ("get", "put", "post", "patch", "delete")
 # One line a request, and nothing that could be replayed: no header, no body, no token.
 _ACCESS_LOG = {
@@ -85,6 +88,7 @@ class ApiStack(Stack):
             protocol_type="HTTP",
         )
         self._authorizer = self._authorize(identity)
+        self._throttled: dict[str, apigateway.CfnRoute] = {}
         self._add_routes(
             read_routes(target.sources.openapi), {**functions, **self._functions(target, data)}
         )
@@ -106,7 +110,7 @@ class ApiStack(Stack):
             settings={"TABLE_NAME": table.table_name},
             **shared,
         )
-        table.allow(tenancy, "GetItem", "BatchGetItem")
+        data.tenant_access.allow(tenancy)
         projects = ControlPlaneFunction(
             self,
             "Projects",
@@ -114,9 +118,23 @@ class ApiStack(Stack):
             settings={"TABLE_NAME": table.table_name, "CURSOR_SECRET_ARN": secret.secret_arn},
             **shared,
         )
-        table.allow_changes(projects)
+        data.tenant_access.allow(projects)
         projects.allow(["secretsmanager:GetSecretValue"], secret.secret_arn)
-        return {"docs/api": docs, "tenancy/api": tenancy, "projects/api": projects}
+        policies = ControlPlaneFunction(
+            self,
+            "Policies",
+            entry="authorization/api",
+            settings={"TABLE_NAME": table.table_name, "CURSOR_SECRET_ARN": secret.secret_arn},
+            **shared,
+        )
+        data.tenant_access.allow(policies)
+        policies.allow(["secretsmanager:GetSecretValue"], secret.secret_arn)
+        return {
+            "docs/api": docs,
+            "tenancy/api": tenancy,
+            "projects/api": projects,
+            "authorization/api": policies,
+        }
 
     def _authorize(self, identity: IdentityStack) -> apigateway.CfnAuthorizer:
         return apigateway.CfnAuthorizer(
@@ -189,12 +207,14 @@ class ApiStack(Stack):
             acknowledge(
                 resource, "APIG4", "The OpenAPI document opens it: it tells nothing of tenants"
             )
+        if route.key in _THROTTLED:
+            self._throttled[route.key] = resource
 
     def _publish(self, target: Target) -> None:
         log_group = logs.LogGroup(
             self, "AccessLog", retention=target.log_retention, removal_policy=target.removal
         )
-        apigateway.CfnStage(
+        stage = apigateway.CfnStage(
             self,
             "Stage",
             api_id=self.api.ref,
@@ -205,7 +225,19 @@ class ApiStack(Stack):
                 throttling_rate_limit=500,
                 throttling_burst_limit=1000,
             ),
+            route_settings={
+                key: {
+                    "ThrottlingRateLimit": rate,
+                    "ThrottlingBurstLimit": burst,
+                    "DetailedMetricsEnabled": True,
+                }
+                for key, (rate, burst) in _THROTTLED.items()
+                if key in self._throttled
+            },
             access_log_settings=apigateway.CfnStage.AccessLogSettingsProperty(
                 destination_arn=log_group.log_group_arn, format=json.dumps(_ACCESS_LOG)
             ),
         )
+        # A stage cannot name a route that is not there yet.
+        for resource in self._throttled.values():
+            stage.add_dependency(resource)

@@ -3,16 +3,21 @@
 from aws_cdk import App, Tags
 
 from cdk.stacks.api import ApiStack
+from cdk.stacks.auditing import AuditingStack
 from cdk.stacks.data import DataStack
 from cdk.stacks.events import EventsStack
 from cdk.stacks.identity import IdentityStack
+from cdk.stacks.onboarding import OnboardingStack
+from cdk.stacks.people import PeopleStack
+from cdk.stacks.quotas import QuotasStack
 from cdk.stacks.registry import RegistryStack
 from cdk.stacks.serving import ServingStack
+from cdk.stacks.tiers import TiersStack
 from cdk.target import Target
 
 
 def add_stacks(app: App, target: Target) -> None:
-    """Add the stacks `<prefix>-Data`, `-Identity`, `-Events`, `-Registry`, `-Serving`, `-Api`.
+    """Add the stacks of one deployment, named after it: `<prefix>-Data`, `-Identity`, …, `-Api`.
 
     On AWS there is `<prefix>-Operations` as well.
     """
@@ -28,13 +33,31 @@ def add_stacks(app: App, target: Target) -> None:
     )
     registry = RegistryStack(app, f"{prefix}-Registry", target=target, data=data, bus=events.bus)
     serving = ServingStack(app, f"{prefix}-Serving", target=target, data=data, bus=events.bus)
+    tiers = TiersStack(app, f"{prefix}-Tiers", target=target, data=data, bus=events.bus)
+    people = PeopleStack(
+        app, f"{prefix}-People", target=target, data=data, identity=identity, bus=events.bus
+    )
+    onboarding = OnboardingStack(
+        app, f"{prefix}-Onboarding", target=target, data=data, identity=identity, bus=events.bus
+    )
+    auditing = AuditingStack(app, f"{prefix}-Auditing", target=target, data=data)
+    quotas = QuotasStack(app, f"{prefix}-Quotas", target=target, data=data)
     api = ApiStack(
         app,
         f"{prefix}-Api",
         target=target,
         data=data,
         identity=identity,
-        functions={"registry/api": registry.api, "serving/api": serving.api},
+        functions={
+            "auditing/api": auditing.api,
+            "onboarding/api": onboarding.api,
+            "people/api": people.api,
+            "people/token_api": people.token_api,
+            "quotas/api": quotas.api,
+            "registry/api": registry.api,
+            "serving/api": serving.api,
+            "tiers/api": tiers.api,
+        },
     )
     if target.on_aws:
         # Imported here: the embedded cloud's synthesis does without these modules.
@@ -44,8 +67,25 @@ def add_stacks(app: App, target: Target) -> None:
             app,
             f"{prefix}-Operations",
             events_stack=events,
-            machines=[registry.registration, serving.rollout],
-            queues=[events.failed, events.undelivered, *registry.undelivered, *serving.undelivered],
+            machines=[
+                registry.registration,
+                serving.rollout,
+                tiers.propagation,
+                quotas.reconciliation,
+                *onboarding.machines,
+            ],
+            queues=[
+                auditing.dead_letters,
+                events.failed,
+                events.undelivered,
+                *onboarding.undelivered,
+                *people.undelivered,
+                quotas.undelivered,
+                *registry.undelivered,
+                *serving.undelivered,
+                *tiers.undelivered,
+            ],
+            audit=auditing,
             api_id=api.api.ref,
         )
         Tags.of(app).add("headrace:deployment", prefix)

@@ -8,7 +8,9 @@ from constructs import Construct
 
 from cdk.constructs.acknowledgments import acknowledge
 from cdk.constructs.control_table import ControlTable
+from cdk.constructs.model_reader import ModelReader
 from cdk.constructs.private_bucket import PrivateBucket, model_lifecycle
+from cdk.constructs.tenant_access import TenantAccess
 from cdk.target import Target
 
 
@@ -35,6 +37,9 @@ class DataStack(Stack):
             versioned=True,
             lifecycle_rules=model_lifecycle(),
         )
+        self.tenant_access = TenantAccess(
+            self, "TenantAccess", table=self.table, key=self.key, models=self.models
+        )
         self.failed_records = PrivateBucket(
             self,
             "FailedRecords",
@@ -57,13 +62,30 @@ class DataStack(Stack):
             "SMG4",
             "A change refuses the cursors that callers hold, so an operator chooses the moment",
         )
-        self.cluster_secret = None if target.cluster_name else _cluster_secret(self, target)
+        # An EKS cluster knows the functions' roles, any other its own accounts.
+        self.cluster_secret: secretsmanager.Secret | None = None
+        self.onboarding_cluster_secret: secretsmanager.Secret | None = None
+        self.model_reader_role: ModelReader | None = None
+        if target.cluster_name:
+            self.model_reader_role = ModelReader(
+                self, "ModelReader", models=self.models, target=target
+            )
+            CfnOutput(self, "ModelReaderRoleArn", value=self.model_reader_role.role_arn)
+        else:
+            self.cluster_secret = _cluster_secret(self, "ClusterSecret", "headrace", target)
+            self.onboarding_cluster_secret = _cluster_secret(
+                self, "OnboardingClusterSecret", "headrace-onboarding", target
+            )
+            CfnOutput(self, "ClusterSecretArn", value=self.cluster_secret.secret_arn)
+            CfnOutput(
+                self,
+                "OnboardingClusterSecretArn",
+                value=self.onboarding_cluster_secret.secret_arn,
+            )
         CfnOutput(self, "TableName", value=self.table.table_name)
         CfnOutput(self, "ModelsBucketName", value=self.models.bucket_name)
         CfnOutput(self, "ModelsKeyArn", value=self.key.key_arn)
         CfnOutput(self, "FailedRecordsBucketName", value=self.failed_records.bucket_name)
-        if self.cluster_secret:
-            CfnOutput(self, "ClusterSecretArn", value=self.cluster_secret.secret_arn)
 
 
 def _access_logs(scope: Construct, target: Target) -> s3.Bucket:
@@ -80,12 +102,14 @@ def _access_logs(scope: Construct, target: Target) -> s3.Bucket:
     )
 
 
-def _cluster_secret(scope: Construct, target: Target) -> secretsmanager.Secret:
+def _cluster_secret(
+    scope: Construct, id: str, account: str, target: Target
+) -> secretsmanager.Secret:
     """Where a cluster that is no EKS cluster is written by whoever runs it, after deployment."""
     secret = secretsmanager.Secret(
         scope,
-        "ClusterSecret",
-        description="How functions reach the cluster: its server, CA certificate and token",
+        id,
+        description=f"The way into the cluster as {account}: its server, CA certificate and token",
         # No secret yet: the real value never passes through a template.
         secret_string_value=SecretValue.unsafe_plain_text("{}"),
         removal_policy=target.removal,

@@ -3,7 +3,6 @@
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from cdk.constructs.control_plane_function import ControlPlaneFunction
@@ -11,6 +10,7 @@ from cdk.constructs.control_table import ControlTable
 from cdk.constructs.dead_letter_queue import DeadLetterQueue
 from cdk.constructs.function_layers import FunctionLayers
 from cdk.constructs.private_bucket import PrivateBucket
+from cdk.constructs.stream_mapping import StreamMapping
 from cdk.target import Target
 
 
@@ -50,7 +50,10 @@ class EventsStack(Stack):
         )
         for function in (self.publish, self.redrive):
             function.allow(["events:PutEvents"], self.bus.event_bus_arn)
-        self._publish_stream(table, failed_records)
+        stream = StreamMapping(
+            self, "Stream", table=table, function=self.publish, failed_records=failed_records
+        )
+        self.redrive.add_environment("FAILED_RECORDS_PREFIX", stream.failed_prefix)
         self._allow_redrive(failed_records)
         self.failed = DeadLetterQueue(self, "FailedRecords")
         self.undelivered = DeadLetterQueue(self, "RecordsFailedUndelivered")
@@ -58,33 +61,6 @@ class EventsStack(Stack):
         CfnOutput(self, "EventBusName", value=self.bus.event_bus_name)
         CfnOutput(self, "RedriveFunctionName", value=self.redrive.function_name)
         CfnOutput(self, "FailedRecordsQueueUrl", value=self.failed.queue_url)
-
-    def _publish_stream(self, table: ControlTable, failed_records: PrivateBucket) -> None:
-        table.allow_stream(self.publish)
-        failed_records.allow_objects(
-            self.publish, "", "PutObject", because="Lambda chooses the names of failed batches"
-        )
-        failed_records.allow_bucket(self.publish, "ListBucket")
-        lambda_.CfnEventSourceMapping(
-            self,
-            "Stream",
-            function_name=self.publish.function_arn,
-            event_source_arn=table.table_stream_arn,
-            # From the stream's start: no change is made before the mapping that is not published.
-            starting_position="TRIM_HORIZON",
-            batch_size=100,
-            function_response_types=["ReportBatchItemFailures"],
-            bisect_batch_on_function_error=True,
-            maximum_retry_attempts=10,
-            # Well inside the 24 hours that the stream keeps a record.
-            maximum_record_age_in_seconds=12 * 3600,
-            parallelization_factor=1,
-            destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(
-                    destination=failed_records.bucket_arn
-                )
-            ),
-        ).node.add_dependency(self.publish.role)
 
     def _allow_redrive(self, failed_records: PrivateBucket) -> None:
         failed_records.allow_objects(

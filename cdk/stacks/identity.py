@@ -2,6 +2,8 @@
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from cdk.constructs.acknowledgments import acknowledge
@@ -10,6 +12,21 @@ from cdk.constructs.control_table import ControlTable
 from cdk.constructs.function_layers import FunctionLayers
 from cdk.target import Target
 
+# What it takes to bring users in line with the people of a tenant.
+PEOPLE_ACTIONS = (
+    "AdminCreateUser",
+    "AdminGetUser",
+    "AdminDeleteUser",
+    "AdminEnableUser",
+    "AdminDisableUser",
+    "AdminUserGlobalSignOut",
+    "AdminResetUserPassword",
+    "AdminListGroupsForUser",
+    "AdminAddUserToGroup",
+    "AdminRemoveUserFromGroup",
+    "CreateGroup",
+    "DeleteGroup",
+)
 ROLES = ("platform-admin", "tenant-admin", "developer", "viewer")
 
 
@@ -22,7 +39,10 @@ class IdentityStack(Stack):
         self.client = self.pool.add_client(
             "Client",
             generate_secret=False,
-            auth_flows=cognito.AuthFlow(user_password=True, user_srp=True),
+            # The last is for the users of API keys, whom the token function signs in.
+            auth_flows=cognito.AuthFlow(
+                user_password=True, user_srp=True, admin_user_password=True
+            ),
             disable_o_auth=True,
             enable_token_revocation=True,
             prevent_user_existence_errors=True,
@@ -48,14 +68,63 @@ class IdentityStack(Stack):
             settings={"TABLE_NAME": table.table_name},
             timeout=Duration.seconds(5),
         )
-        table.allow(issue_claims, "GetItem", leading_keys=("PLATFORM*",))
+        table.allow(
+            issue_claims,
+            "GetItem",
+            "BatchGetItem",
+            "UpdateItem",
+            leading_keys=("PLATFORM", "PLATFORM#USER#*", "TENANT#*"),
+        )
         self.pool.add_trigger(
             cognito.UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG,
             issue_claims,
             cognito.LambdaVersion.V2_0,
         )
+        self._allow_trigger(issue_claims)
+        self.machine_secret = _machine_secret(self, target)
         CfnOutput(self, "UserPoolId", value=self.pool.user_pool_id)
         CfnOutput(self, "ClientId", value=self.client.user_pool_client_id)
+
+    def allow_pool(self, function: ControlPlaneFunction, *operations: str) -> None:
+        """Let a function of another stack do these operations on the pool and its users."""
+        function.allow(
+            [f"cognito-idp:{operation}" for operation in operations], self.pool.user_pool_arn
+        )
+        function.add_environment("USER_POOL_ID", self.pool.user_pool_id)
+
+    def _allow_trigger(self, function: ControlPlaneFunction) -> None:
+        """A policy of its own: as a part of the function's role the pool would need what needs the pool."""
+        assert function.role is not None  # noqa: S101 - every function of ours has one
+        function.role.attach_inline_policy(
+            iam.Policy(
+                self,
+                "IssueClaimsPool",
+                statements=[
+                    iam.PolicyStatement(
+                        actions=["cognito-idp:AdminGetUser"],
+                        resources=[self.pool.user_pool_arn],
+                    )
+                ],
+            )
+        )
+
+
+def _machine_secret(scope: Construct, target: Target) -> secretsmanager.Secret:
+    secret = secretsmanager.Secret(
+        scope,
+        "MachineSecret",
+        description="Derives the passwords of the users of API keys",
+        generate_secret_string=secretsmanager.SecretStringGenerator(
+            exclude_punctuation=True, password_length=64
+        ),
+        removal_policy=target.removal,
+    )
+    acknowledge(
+        secret,
+        "SMG4",
+        "A change makes every key's user sign in with another password, so an operator plans it",
+    )
+    return secret
 
 
 def _user_pool(scope: Construct, target: Target) -> cognito.UserPool:

@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from cdk.stacks.auditing import AuditingStack
 from cdk.stacks.events import EventsStack
 
 
@@ -27,8 +28,10 @@ class OperationsStack(Stack):
         events_stack: EventsStack,
         machines: Sequence[sfn.StateMachine],
         queues: Sequence[sqs.IQueue],
+        audit: AuditingStack,
         api_id: str,
     ) -> None:
+        """`queues` are those of dead letters."""
         super().__init__(scope, id)
         events_stack.bus.archive(
             "Archive",
@@ -44,6 +47,7 @@ class OperationsStack(Stack):
                 queue.metric_approximate_number_of_messages_visible(statistic="Maximum"),
                 "Events or records wait in a dead-letter queue: see what failed, then redrive",
             )
+        self._watch_audit(audit)
         self._alarm(
             "PublisherLate",
             events_stack.publish.metric("IteratorAge", statistic="Maximum"),
@@ -68,6 +72,20 @@ class OperationsStack(Stack):
             threshold=5,
         )
         CfnOutput(self, "AlarmTopicArn", value=self._topic.topic_arn)
+
+    def _watch_audit(self, audit: AuditingStack) -> None:
+        self._alarm(
+            "AuditForwarderLate",
+            audit.forward.metric("IteratorAge", statistic="Maximum"),
+            "Changes of the table reach the audit queue late: the function fails or is throttled",
+            threshold=60_000,  # milliseconds
+        )
+        self._alarm(
+            "AuditRecorderLate",
+            audit.changes.metric_approximate_age_of_oldest_message(statistic="Maximum"),
+            "Changes wait to be recorded: the recorder fails or is throttled",
+            threshold=300,  # seconds
+        )
 
     def _alarm_topic(self) -> sns.Topic:
         key = kms.Key(self, "AlarmKey", description="Headrace's alarms", enable_key_rotation=True)

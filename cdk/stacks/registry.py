@@ -15,6 +15,7 @@ from cdk.stacks.data import DataStack
 from cdk.target import Target
 
 _UPLOADS = "Tenants' uploads are told apart by key, below models/"
+_UPLOAD_TAGS = ("tenant", "project", "model")
 _ARTIFACTS = "Registered models are told apart by key, below registry/"
 
 
@@ -86,10 +87,17 @@ class RegistryStack(Stack):
 
     def _api(self) -> ControlPlaneFunction:
         models, secret = self._data.models, self._data.cursor_secret
-        api = self._function("Api", "api", settings={"CURSOR_SECRET_ARN": secret.secret_arn})
+        api = self._function(
+            "Api",
+            "api",
+            settings={
+                "TABLE_NAME": self._data.table.table_name,
+                "CURSOR_SECRET_ARN": secret.secret_arn,
+            },
+            table=False,
+        )
+        self._data.tenant_access.allow(api)
         api.allow(["secretsmanager:GetSecretValue"], secret.secret_arn)
-        # What the presigned URLs that it hands out may do.
-        models.allow_objects(api, "models/", "PutObject", "PutObjectTagging", because=_UPLOADS)
         role = _upload_role(self, api, models)
         api.allow(["sts:AssumeRole", "sts:TagSession"], role.role_arn)
         api.add_environment("UPLOAD_ROLE_ARN", role.role_arn)
@@ -191,27 +199,36 @@ class RegistryStack(Stack):
 
 
 def _upload_role(scope: Construct, api: ControlPlaneFunction, models: PrivateBucket) -> iam.Role:
-    """What a developer's temporary credentials may do at most.
+    """What a developer's temporary credentials may do at most: upload to the model that its session's tags name.
 
-    The API assumes it with a session policy that leaves one model's prefix of this.
+    The API assumes it with a session policy for the same prefix, so that two things must be wrong before one opens
+    another's.
     """
     assert api.role is not None  # noqa: S101 - every function of ours has one
     role = iam.Role(
         scope,
         "UploadRole",
-        description="Uploads below models/; the session's policy narrows it to one model",
-        # Sessions are tagged with whom they were issued to, for the trail of AWS's own logs.
-        assumed_by=iam.SessionTagsPrincipal(iam.ArnPrincipal(api.role.role_arn)),
+        description="Uploads to one model: by the session's tags, and by its policy once more",
+        assumed_by=iam.SessionTagsPrincipal(
+            iam.PrincipalWithConditions(
+                iam.ArnPrincipal(api.role.role_arn),
+                {
+                    "ForAllValues:StringEquals": {"aws:TagKeys": list(_UPLOAD_TAGS)},
+                    "StringLike": {f"aws:RequestTag/{tag}": "?*" for tag in _UPLOAD_TAGS},
+                },
+            )
+        ),
         max_session_duration=Duration.hours(1),
     )
-    objects = models.arn_for_objects("models/*")
+    prefix = "/".join(("models", *(f"${{aws:PrincipalTag/{tag}}}" for tag in _UPLOAD_TAGS), "*"))
+    objects = models.arn_for_objects(prefix)
     statements = (
         (
             ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
             objects,
             None,
         ),
-        (["s3:ListBucket"], models.bucket_arn, {"StringLike": {"s3:prefix": ["models/*"]}}),
+        (["s3:ListBucket"], models.bucket_arn, {"StringLike": {"s3:prefix": [prefix]}}),
         (["kms:GenerateDataKey", "kms:Decrypt"], models.key.key_arn, VIA_S3),
     )
     for actions, resource, conditions in statements:

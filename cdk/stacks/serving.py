@@ -4,6 +4,7 @@ from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_events as events
 from constructs import Construct
 
+from cdk.constructs.cluster_access import ClusterAccess
 from cdk.constructs.control_plane_function import ControlPlaneFunction
 from cdk.constructs.event_rule import EventRule
 from cdk.constructs.function_layers import FunctionLayers
@@ -28,6 +29,7 @@ class ServingStack(Stack):
         self._target = target
         self._data = data
         self._layers = FunctionLayers(self, "Layers", target=target)
+        self._cluster = ClusterAccess(self, "Cluster", target=target, data=data)
         self.api = self._api()
         pace = {
             "RETIRE_AFTER_SECONDS": str(target.retire_after_seconds),
@@ -87,7 +89,7 @@ class ServingStack(Stack):
                 "INGRESS_URL": self._target.ingress_url,
             },
         )
-        self._data.table.allow_changes(api)
+        self._data.tenant_access.allow(api)
         api.allow(["secretsmanager:GetSecretValue"], secret.secret_arn)
         return api
 
@@ -127,21 +129,8 @@ class ServingStack(Stack):
             cluster=True,
         )
         self._data.table.allow_changes(function)
-        self._allow_cluster(function)
+        self._cluster.allow(function)
         return function
-
-    def _allow_cluster(self, function: ControlPlaneFunction) -> None:
-        """EKS by name, its token being a presigned call; any other cluster by its secret."""
-        if secret := self._data.cluster_secret:
-            function.add_environment("CLUSTER_SECRET_ARN", secret.secret_arn)
-            function.allow(["secretsmanager:GetSecretValue"], secret.secret_arn)
-        else:
-            name = self._target.cluster_name
-            function.add_environment("CLUSTER_NAME", name)
-            function.allow(
-                ["eks:DescribeCluster"],
-                self.format_arn(service="eks", resource="cluster", resource_name=name),
-            )
 
     def _start_rollouts(self, bus: events.IEventBus) -> list[EventRule]:
         patterns = {

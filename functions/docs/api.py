@@ -44,6 +44,7 @@ def _answer(file: Path, content_type: str) -> Response[str]:
 
 @api.get(
     f"{BASE}/openapi.json",
+    operation_id="getOpenapi",
     summary="This API as OpenAPI 3.1",
     tags=["docs"],
     responses=_described("application/json", "object"),
@@ -55,6 +56,7 @@ def get_openapi() -> Response[str]:
 
 @api.get(
     f"{BASE}/docs",
+    operation_id="getDocs",
     summary="This API, to read and try",
     tags=["docs"],
     responses=_described("text/html"),
@@ -66,6 +68,7 @@ def get_docs() -> Response[str]:
 
 @api.get(
     f"{BASE}/docs/swagger-ui.js",
+    operation_id="getDocsScript",
     summary="Swagger UI's script",
     tags=["docs"],
     responses=_described("text/javascript"),
@@ -77,6 +80,7 @@ def get_script() -> Response[str]:
 
 @api.get(
     f"{BASE}/docs/swagger-ui.css",
+    operation_id="getDocsStyles",
     summary="Swagger UI's styles",
     tags=["docs"],
     responses=_described("text/css"),

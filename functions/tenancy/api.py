@@ -35,6 +35,7 @@ class Me(BaseModel):
 
 @api.get(
     f"{BASE}/healthz",
+    operation_id="getHealth",
     summary="Whether the API answers",
     tags=["platform"],
     openapi_extensions={"x-open": True},
@@ -43,9 +44,14 @@ def get_health() -> Response[Health]:
     return answer(Health())
 
 
-@api.get(f"{BASE}/me", summary="Who the caller is, and what its tenant may use", tags=["platform"])
+@api.get(
+    f"{BASE}/me",
+    operation_id="getMe",
+    summary="Who the caller is, and what its tenant may use",
+    tags=["platform"],
+)
 def get_me() -> Response[Me]:
-    principal, tenant = known_principal(api.current_event)
+    principal, tenant = known_principal(api)
     me = Me(
         username=principal.username,
         subject=principal.subject,

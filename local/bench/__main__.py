@@ -33,6 +33,7 @@ from local.bench.errors import BenchError
 from local.bench.items import create_cloud
 from local.bench.operations import cases
 from local.bench.packages import HostCode, measure_sizes, read_functions
+from local.bench.revocations import measure_revocations
 from local.demo.errors import DemoError
 from local.settings import AUTO, PROJECT, Settings
 
@@ -49,6 +50,9 @@ def bench(
         Path, typer.Option(help="State folder of the stack that is measured; must not exist.")
     ] = Path(".local-bench"),
     uploads: Annotated[int, typer.Option(min=1, help="Uploads to measure after the first.")] = 7,
+    revocations: Annotated[
+        int, typer.Option(min=4, help="Keys and people whose revocation is measured.")
+    ] = 104,
     many: Annotated[int, typer.Option(min=20, help="Items of a kind that count as many.")] = 10_000,
     everything: Annotated[
         bool, typer.Option("--all", help="Also time make demo, test and check in fresh clones.")
@@ -61,7 +65,7 @@ def bench(
     for name in layers.LAYERS:
         for target in layers.PLATFORMS:
             layers.build(target, name)
-    found = _measure(state, uploads, many)
+    found = _measure(state, uploads, revocations, many)
     with console.status("commands in fresh clones"):
         found.append(
             wall_times.measure(PROJECT, console.print)
@@ -76,7 +80,7 @@ def bench(
     raise typer.Exit(exit_code(rows))
 
 
-def _measure(state: Path, uploads: int, many: int) -> list[Findings]:
+def _measure(state: Path, uploads: int, revocations: int, many: int) -> list[Findings]:
     """Everything but the wall times. What counts items comes last: it fills the embedded cloud."""
     with _running_stack(state) as (settings, described), tempfile.TemporaryDirectory() as folder:
         functions = read_functions(settings.state / "cdk.out")
@@ -84,6 +88,8 @@ def _measure(state: Path, uploads: int, many: int) -> list[Findings]:
         endpoint = described["aws_endpoint_url"]
         with console.status("uploads until they are served"):
             deliveries = measure_deliveries(settings, described, uploads)
+        with console.status("revocations until they are felt"):
+            revoked = measure_revocations(settings, described, revocations)
         cloud = create_cloud(endpoint, ENOUGH_FOR_A_PAGE)
         with console.status("CPU of cold functions"):
             imports = measure_imports(code, functions, cloud)
@@ -91,7 +97,7 @@ def _measure(state: Path, uploads: int, many: int) -> list[Findings]:
             requests = measure_warm_requests(code, functions, cloud)
         with console.status("AWS calls"):
             counts = measure_counts(endpoint, code, functions, list(cases()), many)
-        return [counts, imports, requests, deliveries, measure_sizes(functions)]
+        return [counts, imports, requests, deliveries, revoked, measure_sizes(functions)]
 
 
 @contextmanager

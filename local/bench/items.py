@@ -52,11 +52,15 @@ _FILE = ManifestFile(path="model.joblib", size=1_000_000, sha256="5e" * 32)
 
 @dataclass(frozen=True)
 class Cloud:
-    """A table of our own, and a secret for cursors, at an AWS endpoint."""
+    """A table of our own, and a secret for cursors, at an AWS endpoint.
+
+    A session of a role sees what is in the role's account.
+    """
 
     aws: EmbeddedCloud
     table: str
     secret: str
+    account: str
 
     def settings(self, endpoint: str | None = None) -> dict[str, str]:
         """The environment of a function that works on it, by another way to the endpoint if given."""
@@ -66,6 +70,7 @@ class Cloud:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AWS_SESSION_TOKEN": "bench",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -74,7 +79,8 @@ class Cloud:
             "POWERTOOLS_METRICS_NAMESPACE": "Headrace",
             "TABLE_NAME": self.table,
             "MODELS_BUCKET": "headrace-bench",
-            "UPLOAD_ROLE_ARN": "arn:aws:iam::000000000000:role/headrace-upload",
+            "UPLOAD_ROLE_ARN": f"arn:aws:iam::{self.account}:role/headrace-upload",
+            "TENANT_ROLE_ARN": f"arn:aws:iam::{self.account}:role/headrace-tenant-data",
             "CURSOR_SECRET_ARN": self.secret,
             "INGRESS_URL": "http://127.0.0.1:8080",
         }

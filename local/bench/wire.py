@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 from local.settings import HOST
 
 Json = dict[str, Any]
-_SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
+_SCOPE = re.compile(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/")
+_ISSUED = re.compile(rb"<AccessKeyId>\s*([^<\s]+)\s*<")
 _HOP = frozenset(
     {"connection", "transfer-encoding", "content-length", "keep-alive", "date", "server"}
 )
@@ -24,15 +25,20 @@ _HOP = frozenset(
 class Call:
     """One request to AWS: the service, its action, and the request as data.
 
+    `access_key` is whose signature the request bears, `path` the address below the endpoint.
     `items_read` is what a DynamoDB query looked at, which is what it costs; 0 for everything else.
     `answered` is False while nothing has come back, and for a caller that has given up waiting.
+    `issued` is the access key of the credentials with which STS answered.
     """
 
     service: str
     action: str
     body: Json
+    access_key: str = ""
+    path: str = ""
     items_read: int = 0
     answered: bool = False
+    issued: str = ""
 
     @property
     def name(self) -> str:
@@ -74,7 +80,7 @@ def running_wire(upstream: str) -> Iterator[Wire]:
 
         def do_request(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            call = _call_of(self.command, self.headers, body)
+            call = _call_of(self.command, self.path, self.headers, body)
             wire.calls.append(call)
             made_up = wire.before(call) if wire.before else None
             if made_up is not None:
@@ -91,6 +97,8 @@ def running_wire(upstream: str) -> Iterator[Wire]:
                 connection.close()
             if call.action == "Query" and answer.status == http.client.OK:
                 call.items_read = json.loads(content_bytes)["ScannedCount"]
+            if issued := _ISSUED.search(content_bytes) if call.service == "sts" else None:
+                call.issued = issued.group(1).decode()
             kept = {k: v for k, v in answer.getheaders() if k.lower() not in _HOP}
             length = answer.getheader("Content-Length") if self.command == "HEAD" else None
             self._answer(call, answer.status, kept, content_bytes, length)
@@ -133,13 +141,15 @@ def running_wire(upstream: str) -> Iterator[Wire]:
         thread.join()
 
 
-def _call_of(method: str, headers: Any, body: bytes) -> Call:
+def _call_of(method: str, path: str, headers: Any, body: bytes) -> Call:
     scope = _SCOPE.search(headers.get("Authorization") or "")
-    service = scope.group(1) if scope else "unsigned"
+    access_key, service = scope.groups() if scope else ("", "unsigned")
     target = headers.get("X-Amz-Target")
     if target:
-        return Call(service, target.rpartition(".")[2], json.loads(body or b"{}"))
-    if headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
-        form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-        return Call(service, form["Action"], form)
-    return Call(service, method, {})
+        action, content = target.rpartition(".")[2], json.loads(body or b"{}")
+    elif headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        content = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        action = content["Action"]
+    else:
+        action, content = method, {}
+    return Call(service, action, content, access_key, path)

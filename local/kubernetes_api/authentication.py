@@ -14,6 +14,9 @@ from typing import Any
 from local.kubernetes_api.errors import Json, invalid
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+ANONYMOUS = "system:anonymous"
+AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
+_ACCOUNT, _ACCOUNTS = "system:serviceaccount:", "system:serviceaccounts"
 _SHORTEST, _LONGEST, _USUAL = 600, 2**32, 3600
 
 
@@ -35,7 +38,25 @@ class User:
         return info
 
 
-ADMIN = User("kubernetes-admin", ("system:masters", "system:authenticated"))
+ADMIN = User("kubernetes-admin", ("system:masters", AUTHENTICATED))
+SYSTEM = User("system:apiserver", ("system:masters",))
+
+
+def service_account_name(namespace: str, name: str) -> str:
+    """The user name of a ServiceAccount."""
+    return f"{_ACCOUNT}{namespace}:{name}"
+
+
+def split_service_account(username: str) -> tuple[str, str] | None:
+    """Namespace and name of the ServiceAccount that a user name means, None for other users."""
+    parts = username.removeprefix(_ACCOUNT).split(":")
+    if not username.startswith(_ACCOUNT) or len(parts) != 2 or not all(parts):
+        return None
+    return parts[0], parts[1]
+
+
+def service_account_groups(namespace: str) -> tuple[str, ...]:
+    return (_ACCOUNTS, f"{_ACCOUNTS}:{namespace}")
 
 
 class Authenticator:
@@ -87,9 +108,9 @@ class Authenticator:
             return None
         if "deletionTimestamp" in account["metadata"]:
             return None
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+        groups = (*service_account_groups(namespace), AUTHENTICATED)
         extra = {"authentication.kubernetes.io/credential-id": [f"JTI={claims['jti']}"]}
-        return User(claims["sub"], (*groups, "system:authenticated"), bound["uid"], extra)
+        return User(claims["sub"], groups, bound["uid"], extra)
 
     def issue(self, account: Json, request: Json) -> Json:
         """Answer a TokenRequest; the token dies with the account. Lifetimes are seconds, 600 at least."""
@@ -120,7 +141,7 @@ class Authenticator:
         namespace, name = metadata["namespace"], metadata["name"]
         claims = {
             "iss": ISSUER,
-            "sub": f"system:serviceaccount:{namespace}:{name}",
+            "sub": service_account_name(namespace, name),
             "aud": audiences,
             "iat": issued,
             "nbf": issued,

@@ -1,7 +1,7 @@
 """The kinds that are served from the start, as data."""
 
+from local.kubernetes_api.custom_kinds import CUSTOM_KINDS
 from local.kubernetes_api.resources import Column, Resource
-from local.kubernetes_api.schemas import CUSTOM, GATEWAY
 
 
 def _cells(*names: str) -> tuple[Column, ...]:
@@ -9,12 +9,8 @@ def _cells(*names: str) -> tuple[Column, ...]:
 
 
 _STATUS = ("status",)
-_KSERVE = "serving.kserve.io"
-_GATEWAY = "gateway.networking.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
 _READY = '.status.conditions[?(@.type=="Ready")].status'
-_ACCEPTED = '.status.conditions[?(@.type=="Accepted")].status'
-_PROGRAMMED = '.status.conditions[?(@.type=="Programmed")].status'
 
 BUILT_INS: tuple[Resource, ...] = (
     Resource(
@@ -72,7 +68,32 @@ BUILT_INS: tuple[Resource, ...] = (
             Column("Message", ".message"),
         ),
     ),
-    Resource("", "v1", "resourcequotas", "ResourceQuota", True, ("quota",), (), _STATUS),
+    Resource(
+        "",
+        "v1",
+        "persistentvolumeclaims",
+        "PersistentVolumeClaim",
+        True,
+        ("pvc",),
+        (),
+        _STATUS,
+        columns=(
+            Column("Status", ".status.phase"),
+            Column("Capacity", ".status.capacity.storage"),
+            Column("StorageClass", ".spec.storageClassName"),
+        ),
+    ),
+    Resource(
+        "",
+        "v1",
+        "resourcequotas",
+        "ResourceQuota",
+        True,
+        ("quota",),
+        (),
+        _STATUS,
+        columns=_cells("Request", "Limit"),
+    ),
     Resource("", "v1", "limitranges", "LimitRange", True, ("limits",)),
     Resource(
         "", "v1", "nodes", "Node", False, ("no",), (), _STATUS, columns=(Column("Ready", _READY),)
@@ -130,7 +151,27 @@ BUILT_INS: tuple[Resource, ...] = (
     Resource(
         _RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False, columns=_cells("Role")
     ),
-    Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", True, ("netpol",)),
+    Resource(
+        "networking.k8s.io",
+        "v1",
+        "networkpolicies",
+        "NetworkPolicy",
+        True,
+        ("netpol",),
+        columns=_cells("Pod-Selector"),
+    ),
+    Resource(
+        "scheduling.k8s.io",
+        "v1",
+        "priorityclasses",
+        "PriorityClass",
+        False,
+        ("pc",),
+        columns=(
+            Column("Value", ".value", "integer"),
+            Column("Global-Default", ".globalDefault", "boolean"),
+        ),
+    ),
     Resource(
         "autoscaling",
         "v2",
@@ -156,119 +197,16 @@ BUILT_INS: tuple[Resource, ...] = (
         (),
         _STATUS,
     ),
-    Resource(
-        _KSERVE,
-        "v1beta1",
-        "inferenceservices",
-        "InferenceService",
-        True,
-        ("isvc",),
-        ("all",),
-        _STATUS,
-        True,
-        columns=(
-            Column("URL", ".status.url"),
-            Column("Ready", _READY),
-            Column(
-                "Prev", ".status.components.predictor.traffic[?(@.tag=='prev')].percent", "integer"
-            ),
-            Column(
-                "Latest",
-                ".status.components.predictor.traffic[?(@.latestRevision==true)].percent",
-                "integer",
-            ),
-            Column(
-                "PrevRolledoutRevision",
-                ".status.components.predictor.traffic[?(@.tag=='prev')].revisionName",
-            ),
-            Column(
-                "LatestReadyRevision",
-                ".status.components.predictor.traffic[?(@.latestRevision==true)].revisionName",
-            ),
-        ),
-        schema=CUSTOM,
-    ),
-    Resource(
-        _KSERVE,
-        "v1alpha1",
-        "servingruntimes",
-        "ServingRuntime",
-        True,
-        (),
-        (),
-        _STATUS,
-        True,
-        columns=(
-            Column("Disabled", ".spec.disabled", "boolean"),
-            Column("ModelType", ".spec.supportedModelFormats[*].name"),
-            Column("Containers", ".spec.containers[*].name"),
-        ),
-        schema=CUSTOM,
-    ),
-    Resource(
-        _KSERVE,
-        "v1alpha1",
-        "clusterservingruntimes",
-        "ClusterServingRuntime",
-        False,
-        (),
-        (),
-        _STATUS,
-        True,
-        columns=(
-            Column("Disabled", ".spec.disabled", "boolean"),
-            Column("ModelType", ".spec.supportedModelFormats[*].name"),
-            Column("Containers", ".spec.containers[*].name"),
-        ),
-        schema=CUSTOM,
-    ),
-    Resource(
-        _GATEWAY,
-        "v1",
-        "gatewayclasses",
-        "GatewayClass",
-        False,
-        ("gc",),
-        ("gateway-api",),
-        _STATUS,
-        True,
-        columns=(Column("Controller", ".spec.controllerName"), Column("Accepted", _ACCEPTED)),
-        schema=GATEWAY,
-    ),
-    Resource(
-        _GATEWAY,
-        "v1",
-        "gateways",
-        "Gateway",
-        True,
-        ("gtw",),
-        ("gateway-api",),
-        _STATUS,
-        True,
-        columns=(
-            Column("Class", ".spec.gatewayClassName"),
-            Column("Address", ".status.addresses[*].value"),
-            Column("Programmed", _PROGRAMMED),
-        ),
-        schema=GATEWAY,
-    ),
-    Resource(
-        _GATEWAY,
-        "v1",
-        "httproutes",
-        "HTTPRoute",
-        True,
-        (),
-        ("gateway-api",),
-        _STATUS,
-        True,
-        columns=(Column("Hostnames", ".spec.hostnames"),),
-        schema=GATEWAY,
-    ),
+    *CUSTOM_KINDS,
 )
 
 # Asked and answered, never kept.
+_AUTHORIZATION = "authorization.k8s.io"
 REVIEWS: tuple[Resource, ...] = (
     Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", False),
     Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", False),
+    Resource(_AUTHORIZATION, "v1", "subjectaccessreviews", "SubjectAccessReview", False),
+    Resource(_AUTHORIZATION, "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview"),
+    Resource(_AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
+    Resource(_AUTHORIZATION, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False),
 )

@@ -42,6 +42,13 @@ def forbidden(message: str) -> StatusError:
     return StatusError(403, "Forbidden", message)
 
 
+def refused(qualified: str, name: str, why: str) -> StatusError:
+    """403 for one object that admission does not let in."""
+    plural, _, group = qualified.partition(".")
+    details = {"name": name, "kind": plural, **({"group": group} if group else {})}
+    return StatusError(403, "Forbidden", f'{qualified} "{name}" is forbidden: {why}', details)
+
+
 def page_not_found() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource")
 

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 
+from local.kubernetes_api.authentication import SYSTEM
 from local.kubernetes_api.errors import Json, StatusError
-from local.kubernetes_api.operations import MERGE, Operations, Target, WriteOptions
+from local.kubernetes_api.operations import MERGE, Operations
+from local.kubernetes_api.targets import Target, WriteOptions
 
 logger = logging.getLogger("local.kubernetes_api")
-_SYSTEM = WriteOptions(manager="kube-controller-manager")
+_SYSTEM = WriteOptions("kube-controller-manager", user=SYSTEM)
 FOREGROUND = "foregroundDeletion"
 
 
@@ -44,6 +46,13 @@ def sweep(operations: Operations) -> None:
             _release(operations, storage, obj)
         if storage == "/namespaces":
             _tend_namespace(operations, obj)
+
+
+def _ensure_account(operations: Operations, namespace: Json) -> None:
+    try:
+        operations.ensure_account(namespace)
+    except StatusError as refusal:  # a quota may leave no room for it
+        logger.warning("no default account in %s: %s", namespace["metadata"]["name"], refusal)
 
 
 def _pending(obj: Json) -> list[str]:
@@ -89,7 +98,7 @@ def _tend_namespace(operations: Operations, namespace: Json) -> None:
     """Give an active namespace its default ServiceAccount, empty and remove one that is being deleted."""
     name = namespace["metadata"]["name"]
     if "deletionTimestamp" not in namespace["metadata"]:
-        operations.ensure_account(namespace)
+        _ensure_account(operations, namespace)
         return
     contents = [
         (resource.storage, obj)

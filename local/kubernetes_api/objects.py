@@ -8,6 +8,9 @@ from typing import Any
 
 from local.kubernetes_api.errors import Json, bad_request, conflict, invalid, stale
 from local.kubernetes_api.gateway_defaults import default_gateway, default_http_route
+from local.kubernetes_api.limit_ranges import default_item
+from local.kubernetes_api.pod_resources import default_requests
+from local.kubernetes_api.policy_validation import default_binding
 from local.kubernetes_api.resources import Resource
 from local.kubernetes_api.shapes import check_shape
 
@@ -163,6 +166,26 @@ def _deployment(obj: Json) -> None:
     obj.setdefault("spec", {}).setdefault("replicas", 1)
 
 
+def _pod(obj: Json) -> None:
+    default_requests(obj.setdefault("spec", {}))
+
+
+def _resource_quota(obj: Json) -> None:
+    spec = obj.setdefault("spec", {})
+    if "hard" in spec:
+        spec["hard"] = {name: _written(amount) for name, amount in spec["hard"].items()}
+
+
+def _limit_range(obj: Json) -> None:
+    for item in obj.setdefault("spec", {}).get("limits") or ():
+        default_item(item)
+
+
+def _written(amount: Any) -> Any:
+    """A number as the text that every client expects; nonsense is left to validation."""
+    return str(amount) if isinstance(amount, (int, float)) else amount
+
+
 def _namespace(obj: Json) -> None:
     name = obj["metadata"].get("name", "")
     labels = obj["metadata"].get("labels") or {}
@@ -198,6 +221,11 @@ _DEFAULTS = {
     "/secrets": _secret,
     "/services": _service,
     "/namespaces": _namespace,
+    "/pods": _pod,
+    "/resourcequotas": _resource_quota,
+    "/limitranges": _limit_range,
+    "rbac.authorization.k8s.io/rolebindings": default_binding,
+    "rbac.authorization.k8s.io/clusterrolebindings": default_binding,
     "apps/deployments": _deployment,
     "gateway.networking.k8s.io/gateways": default_gateway,
     "gateway.networking.k8s.io/httproutes": default_http_route,

@@ -2,10 +2,11 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from local.kubernetes_api import managed_fields, patches
+from local.kubernetes_api.admission import Admission
+from local.kubernetes_api.authentication import SYSTEM
 from local.kubernetes_api.errors import (
     Json,
     already_exists,
@@ -20,7 +21,8 @@ from local.kubernetes_api.objects import born, checked_body, now, rewritten
 from local.kubernetes_api.resource_table import ResourceTable
 from local.kubernetes_api.resources import DEFINITIONS, Resource
 from local.kubernetes_api.storage import Store
-from local.kubernetes_api.validation import validate
+from local.kubernetes_api.targets import Target, WriteOptions
+from local.kubernetes_api.validation import validate, validate_change
 
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
@@ -31,31 +33,19 @@ APPLY = "application/apply-patch+yaml"
 _PROTECTED = frozenset({"default", "kube-system", "kube-public"})
 
 
-@dataclass(frozen=True)
-class Target:
-    """What a request is about; `name` and `namespace` are empty where it names none."""
-
-    resource: Resource
-    namespace: str = ""
-    name: str = ""
-    subresource: str = ""
-
-
-@dataclass(frozen=True)
-class WriteOptions:
-    """The query parameters of a write."""
-
-    manager: str = "unknown"
-    dry_run: bool = False
-    force: bool = False
-
-
 class Operations:
     """The writes and reads on one store. `on_change` is told of everything that cascades may follow from."""
 
-    def __init__(self, store: Store, table: ResourceTable, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        table: ResourceTable,
+        admission: Admission,
+        on_change: Callable[[], None],
+    ) -> None:
         self.store = store
         self.table = table
+        self._admission = admission
         self._on_change = on_change
 
     def get(self, target: Target) -> Json:
@@ -69,25 +59,13 @@ class Operations:
         obj = born(resource, checked_body(resource, target.namespace, target.name, body))
         validate(resource, obj)
         name = obj["metadata"]["name"]
-        self._check_namespace(target)
         if self.store.get(resource.storage, target.namespace, name):
             raise already_exists(resource.qualified, name)
+        self._admission.admit_new(target, obj, options)
         obj = managed_fields.track_update(
             {"metadata": {}}, obj, self._writer(target, options), resource.schema
         )
         return self._keep(target, obj, options)
-
-    def _check_namespace(self, target: Target) -> None:
-        if not target.resource.namespaced:
-            return
-        namespace = self.store.get("/namespaces", "", target.namespace)
-        if namespace is None:
-            raise not_found("namespaces", target.namespace)
-        if "deletionTimestamp" in namespace["metadata"]:
-            raise forbidden(
-                f"unable to create new content in namespace {target.namespace} "
-                "because it is being terminated"
-            )
 
     def _writer(self, target: Target, options: WriteOptions, operation: str = "Update") -> Writer:
         version = target.resource.api_version
@@ -102,7 +80,7 @@ class Operations:
         resource = target.resource
         live = self.as_version(resource, live)
         new = rewritten(resource, live, new, target.subresource)
-        validate(resource, new)
+        validate_change(resource, live, new)
         tracked = managed_fields.track_update(
             live, new, self._writer(target, options), resource.schema
         )
@@ -111,6 +89,7 @@ class Operations:
     def _replace(self, target: Target, live: Json, new: Json, options: WriteOptions) -> Json:
         if _timeless(new) == _timeless(live):
             return live
+        self._admission.admit_change(target, live, new, options)
         metadata = new["metadata"]
         held = metadata.get("finalizers") or target.resource.storage == "/namespaces"
         if "deletionTimestamp" in metadata and not held:
@@ -135,7 +114,7 @@ class Operations:
             return
         if self.store.get(accounts.storage, name, "default") is None:
             body = {"metadata": {"name": "default"}}
-            options = WriteOptions("kube-controller-manager")
+            options = WriteOptions("kube-controller-manager", user=SYSTEM)
             self.create(Target(accounts, name), body, options)
 
     @staticmethod
@@ -187,7 +166,7 @@ class Operations:
             live, configuration, writer, resource.schema, force=options.force
         )
         new = rewritten(resource, live, copy.deepcopy(merged), target.subresource)
-        validate(resource, new)
+        validate_change(resource, live, new)
         return self._replace(target, live, new, options)
 
     @staticmethod
@@ -208,17 +187,18 @@ class Operations:
         self, target: Target, configuration: Json, writer: Writer, options: WriteOptions
     ) -> Json:
         resource = target.resource
+        self._admission.require_create(target, options)
         if target.subresource:
             raise not_found(resource.qualified, target.name)
         if configuration["metadata"].get("resourceVersion") or configuration["metadata"].get("uid"):
             raise conflict(resource.qualified, target.name, "the object does not exist")
-        self._check_namespace(target)
         configuration = self._half(target, configuration)
         owned = managed_fields.apply(
             {"metadata": {}}, configuration, writer, resource.schema, force=True
         )
         obj = born(resource, copy.deepcopy(owned))
         validate(resource, obj)
+        self._admission.admit_new(target, obj, options)
         return self._keep(target, obj, options)
 
     def delete(

@@ -1,6 +1,7 @@
 """Server-side printing: the ``Table`` that ``kubectl get`` asks for."""
 
 import datetime
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from local.kubernetes_api.errors import Json
 from local.kubernetes_api.resources import Column, Resource
 
 _STEP = re.compile(
-    r"\.([A-Za-z_$](?:[\w-]|\\\.)*)"  # .field, with escaped dots
+    r"\.([A-Za-z_$](?:[\w/-]|\\\.)*)"  # .field, with escaped dots
     r"|\['([^']+)'\]"  # ['field']
     r"|\[(\*|\d+)\]"  # [*] or [0]
     r"|\[\?\(@\.([\w.]+)\s*==\s*([^)]+)\)\]"  # [?(@.field=="value")]
@@ -141,6 +142,22 @@ def _role(obj: Json) -> Any:
     return f"{role.get('kind', '')}/{role.get('name', '')}"
 
 
+def _pod_selector(obj: Json) -> Any:
+    selector = (obj.get("spec") or {}).get("podSelector") or {}
+    labels = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    return ",".join(labels) or "<none>"
+
+
+def _used(obj: Json, *, of_limits: bool) -> Any:
+    status = obj.get("status") or {}
+    used = status.get("used") or {}
+    return ", ".join(
+        f"{name}: {used.get(name, 0)}/{hard}"
+        for name, hard in sorted((status.get("hard") or {}).items())
+        if name.startswith("limits.") is of_limits
+    )
+
+
 _CELLS: dict[tuple[str, str], Callable[[Json], Any]] = {
     ("Secret", "Data"): _data,
     ("ConfigMap", "Data"): _data,
@@ -152,6 +169,9 @@ _CELLS: dict[tuple[str, str], Callable[[Json], Any]] = {
     ("Pod", "Restarts"): _restarts,
     ("Deployment", "Ready"): _deployment_ready,
     ("Event", "Object"): _involved,
+    ("NetworkPolicy", "Pod-Selector"): _pod_selector,
+    ("ResourceQuota", "Request"): functools.partial(_used, of_limits=False),
+    ("ResourceQuota", "Limit"): functools.partial(_used, of_limits=True),
     ("RoleBinding", "Role"): _role,
     ("ClusterRoleBinding", "Role"): _role,
 }

@@ -24,6 +24,14 @@ def _base64(content: Any) -> str:
     return base64.b64encode(content).decode()
 
 
+def _quantity(content: Any) -> str:
+    return _text(dict(_fields(content)).get(1, b""))
+
+
+def _texts(content: Any) -> list[str]:
+    return [_text(value) for number, value in _fields(content) if number == 1]
+
+
 class _Message(dict[int, tuple[str, Callable[[Any], Any], bool]]):
     """Field number to name, decoder and whether it repeats."""
 
@@ -94,6 +102,32 @@ _BINDING = _Message(
         3: _one("roleRef", _ROLE_REF),
     }
 )
+_RESOURCE_ATTRIBUTES = _Message(
+    {
+        1: _one("namespace"),
+        2: _one("verb"),
+        3: _one("group"),
+        4: _one("version"),
+        5: _one("resource"),
+        6: _one("subresource"),
+        7: _one("name"),
+    }
+)
+_ASKED = {
+    1: _one("resourceAttributes", _RESOURCE_ATTRIBUTES),
+    2: _one("nonResourceAttributes", _Message({1: _one("path"), 2: _one("verb")})),
+}
+_SUBJECT_SPEC = _Message(
+    {
+        **_ASKED,
+        3: _one("user"),
+        4: _many("groups"),
+        5: _one("extra", _Entry(_texts)),
+        6: _one("uid"),
+    }
+)
+_SUBJECT_REVIEW = _Message({1: _one("metadata", _METADATA), 2: _one("spec", _SUBJECT_SPEC)})
+_QUOTA_SPEC = _Message({1: _one("hard", _Entry(_quantity)), 2: _many("scopes")})
 _KINDS: Mapping[str, _Message] = {
     "Namespace": _Message({1: _one("metadata", _METADATA)}),
     "ServiceAccount": _Message({1: _one("metadata", _METADATA)}),
@@ -119,6 +153,24 @@ _KINDS: Mapping[str, _Message] = {
     "RoleBinding": _BINDING,
     "ClusterRoleBinding": _BINDING,
     "TokenRequest": _Message({1: _one("metadata", _METADATA), 2: _one("spec", _TOKEN_SPEC)}),
+    "SelfSubjectAccessReview": _Message(
+        {1: _one("metadata", _METADATA), 2: _one("spec", _Message(_ASKED))}
+    ),
+    "SelfSubjectRulesReview": _Message(
+        {1: _one("metadata", _METADATA), 2: _one("spec", _Message({1: _one("namespace")}))}
+    ),
+    "SubjectAccessReview": _SUBJECT_REVIEW,
+    "LocalSubjectAccessReview": _SUBJECT_REVIEW,
+    "ResourceQuota": _Message({1: _one("metadata", _METADATA), 2: _one("spec", _QUOTA_SPEC)}),
+    "PriorityClass": _Message(
+        {
+            1: _one("metadata", _METADATA),
+            2: _one("value", int),
+            3: _one("globalDefault", bool),
+            4: _one("description"),
+            5: _one("preemptionPolicy"),
+        }
+    ),
     "SelfSubjectReview": _Message({1: _one("metadata", _METADATA)}),
 }
 _TYPE = _Message({1: _one("apiVersion"), 2: _one("kind")})

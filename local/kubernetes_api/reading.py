@@ -9,12 +9,13 @@ from aiohttp import web
 
 from local.kubernetes_api import watching
 from local.kubernetes_api.errors import Json, bad_request, expired
-from local.kubernetes_api.operations import Operations, Target
+from local.kubernetes_api.operations import Operations
 from local.kubernetes_api.printing import table
 from local.kubernetes_api.requests import is_true, number, wants_table
 from local.kubernetes_api.resources import Resource
 from local.kubernetes_api.selectors import selection
 from local.kubernetes_api.storage import key_of
+from local.kubernetes_api.targets import Target
 
 
 def one(request: web.Request, target: Target, obj: Json, status: int = 200) -> web.Response:

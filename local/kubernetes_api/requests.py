@@ -7,9 +7,12 @@ import yaml
 from aiohttp import web
 
 from local.kubernetes_api import protobuf
+from local.kubernetes_api.authentication import User
 from local.kubernetes_api.errors import Json, bad_request, unsupported_media_type
-from local.kubernetes_api.operations import APPLY, WriteOptions
+from local.kubernetes_api.operations import APPLY
+from local.kubernetes_api.targets import WriteOptions
 
+USER = web.RequestKey("user", User)  # who asks: the impersonated user where there is one
 _YAML = frozenset({"application/yaml", "text/yaml", "application/x-yaml", APPLY})
 
 
@@ -81,6 +84,7 @@ def write_options(request: web.Request, dry_run: Any = None) -> WriteOptions:
         request.query.get("fieldManager") or agent or "unknown",
         bool(wanted),
         is_true(request, "force"),
+        user=request[USER],
     )
 
 

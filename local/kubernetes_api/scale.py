@@ -3,9 +3,10 @@
 from aiohttp import web
 
 from local.kubernetes_api.errors import Json, bad_request, method_not_allowed
-from local.kubernetes_api.operations import JSON, MERGE, Operations, Target
+from local.kubernetes_api.operations import JSON, MERGE, Operations
 from local.kubernetes_api.patches import json_patch, merge_patch
 from local.kubernetes_api.requests import read_body, write_options
+from local.kubernetes_api.targets import Target
 
 
 async def answer(request: web.Request, operations: Operations, target: Target) -> web.Response:

@@ -71,7 +71,8 @@ _BUILT_IN: Mapping[FieldPath, ListRule] = MappingProxyType(
 )
 _ATOMIC_MAPS = frozenset(
     {"selector", "nodeSelector", "labelSelector", "fieldRef", "resourceFieldRef", "secretKeyRef"}
-    | {"configMapKeyRef", "targetRef", "scaleTargetRef", "roleRef"}
+    | {"configMapKeyRef", "targetRef", "scaleTargetRef", "roleRef", "podSelector"}
+    | {"namespaceSelector", "scopeSelector"}
 )
 
 
@@ -131,4 +132,30 @@ GATEWAY = Schema(
             ("status", "parents", "conditions"): _CONDITIONS,
         }
     )
+)
+_FLAVORS: tuple[FieldPath, ...] = (
+    ("spec", "resourceGroups", "flavors"),
+    ("status", "flavorsReservation"),
+    ("status", "flavorsUsage"),
+)
+KUEUE = Schema(
+    rules=MappingProxyType(
+        {
+            **dict.fromkeys(_FLAVORS, _NAMED),
+            **{(*flavors, "resources"): _NAMED for flavors in _FLAVORS},
+            ("spec", "admissionChecksStrategy", "admissionChecks"): _NAMED,
+            ("spec", "admissionChecksStrategy", "admissionChecks", "onFlavors"): ListRule(),
+            ("status", "conditions"): _CONDITIONS,
+        }
+    ),
+    atomic=frozenset({("spec", "namespaceSelector"), ("spec", "nodeLabels")}),
+)
+KARPENTER = Schema(
+    rules=MappingProxyType(
+        {
+            ("spec", "disruption", "budgets", "reasons"): ListRule(),
+            ("status", "conditions"): _CONDITIONS,
+        }
+    ),
+    atomic=frozenset({("spec", "template", "metadata", "labels")}),
 )

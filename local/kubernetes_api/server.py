@@ -9,9 +9,12 @@ from pathlib import Path
 from aiohttp import web
 
 from local.kubernetes_api import discovery, reading, scale
-from local.kubernetes_api.authentication import Authenticator, User, self_subject_review
+from local.kubernetes_api.admission import Admission
+from local.kubernetes_api.authentication import SYSTEM, Authenticator
+from local.kubernetes_api.authorization import Authorizer
 from local.kubernetes_api.built_in_kinds import REVIEWS
 from local.kubernetes_api.credentials import Credentials
+from local.kubernetes_api.default_roles import default_roles
 from local.kubernetes_api.errors import (
     Json,
     StatusError,
@@ -21,8 +24,10 @@ from local.kubernetes_api.errors import (
     unauthorized,
 )
 from local.kubernetes_api.garbage_collection import GarbageCollector
-from local.kubernetes_api.operations import Operations, Target, WriteOptions
+from local.kubernetes_api.impersonation import impersonated
+from local.kubernetes_api.operations import Operations
 from local.kubernetes_api.requests import (
+    USER,
     is_true,
     read_body,
     read_delete_options,
@@ -31,13 +36,14 @@ from local.kubernetes_api.requests import (
 )
 from local.kubernetes_api.resource_table import ResourceTable
 from local.kubernetes_api.resources import DEFINITIONS
-from local.kubernetes_api.routes import target_of
+from local.kubernetes_api.reviews import Reviews
+from local.kubernetes_api.routes import attributes_of, target_of
 from local.kubernetes_api.selectors import selection
 from local.kubernetes_api.storage import Store
+from local.kubernetes_api.targets import Target, WriteOptions
 
 LARGEST_BODY = 3 * 1024 * 1024  # bytes, what an API server takes at most
 _OPEN = frozenset({"/healthz", "/livez", "/readyz", "/version"})
-_USER = web.RequestKey("user", User)
 Answer = Awaitable[web.StreamResponse]
 Next = Callable[[web.Request], Answer]
 
@@ -49,17 +55,20 @@ class Server:
         self.store = Store(state / "objects.sqlite", history)
         self._table = ResourceTable()
         self._collector = GarbageCollector()
-        self.operations = Operations(self.store, self._table, self._collector.wake)
+        self._authorizer = Authorizer(self.store)
+        admission = Admission(self.store, self._authorizer)
+        self.operations = Operations(self.store, self._table, admission, self._collector.wake)
         self._authenticator = Authenticator(
             credentials.admin_token, credentials.signing_key, self._account
         )
+        self._reviews = Reviews(self._authenticator, self._authorizer)
 
     def _account(self, namespace: str, name: str) -> Json | None:
         return self.store.get("/serviceaccounts", namespace, name)
 
     def application(self) -> web.Application:
         app = web.Application(
-            middlewares=[_middleware(self._refusals), _middleware(self._authentication)],
+            middlewares=[_middleware(self._refusals), _middleware(self._access)],
             client_max_size=LARGEST_BODY,
         )
         app.cleanup_ctx.append(self._life)
@@ -96,11 +105,13 @@ class Server:
         self.store.end_watches()
 
     def _seed(self) -> None:
-        namespaces = next(r for r in self._table if r.storage == "/namespaces")
-        for name in ("default", "kube-system", "kube-public"):
-            if not self.store.get("/namespaces", "", name):
-                body = {"metadata": {"name": name}}
-                self.operations.create(Target(namespaces), body, WriteOptions("kube-apiserver"))
+        names = ("default", "kube-system", "kube-public")
+        wanted = [("namespaces", {"metadata": {"name": name}}) for name in names]
+        for plural, body in (*wanted, *default_roles()):
+            resource = next(r for r in self._table if r.plural == plural)
+            if not self.store.get(resource.storage, "", body["metadata"]["name"]):
+                options = WriteOptions("kube-apiserver", user=SYSTEM)
+                self.operations.create(Target(resource), body, options)
 
     async def _refusals(self, request: web.Request, handler: Next) -> web.StreamResponse:
         try:
@@ -112,12 +123,14 @@ class Server:
             error = error or StatusError(refusal.status, refusal.reason, refusal.reason)
             return web.json_response(error.body(), status=refusal.status)
 
-    async def _authentication(self, request: web.Request, handler: Next) -> web.StreamResponse:
+    async def _access(self, request: web.Request, handler: Next) -> web.StreamResponse:
+        """Who asks, as whom, and whether that one may."""
         if request.path not in _OPEN:
             user = self._authenticator.from_header(request.headers.get("Authorization", ""))
             if user is None:
                 raise unauthorized()
-            request[_USER] = user
+            request[USER] = user = impersonated(request.headers.items(), user, self._authorizer)
+            self._authorizer.require(user, attributes_of(request))
         return await handler(request)
 
     async def _ready(self, _: web.Request) -> web.Response:
@@ -151,7 +164,7 @@ class Server:
 
     async def _object(self, request: web.Request) -> web.StreamResponse:
         """Any request for a resource; its method and path choose the operation."""
-        target = target_of(self._table, request.path.strip("/").split("/"))
+        target = target_of(self._table, request.path)
         if target.resource in REVIEWS:
             return await self._review(request, target)
         if target.subresource == "token":
@@ -242,10 +255,10 @@ class Server:
     async def _review(self, request: web.Request, target: Target) -> web.Response:
         if request.method != "POST" or target.name:
             raise method_not_allowed()
-        body = await read_object(request)
-        if target.resource.kind == "TokenReview":
-            return web.json_response(self._authenticator.review(body), status=201)
-        return web.json_response(self_subject_review(request[_USER]), status=201)
+        if target.resource.namespaced and not target.namespace:
+            raise method_not_allowed()
+        answer = self._reviews.answer(request[USER], target, await read_object(request))
+        return web.json_response(answer, status=201)
 
 
 def _middleware(method: Callable[[web.Request, Next], Answer]) -> Callable[..., Answer]:

@@ -19,8 +19,10 @@ _FILTER: Json = {
     "requestMirror": {"backendRef": _REFERENCE, "fraction": {}},
 }
 _MATCH: Json = {"path": {"type": str, "value": str}, "headers": [{}], "queryParams": [{}]}
+_RESOURCES: Json = {"requests": {}, "limits": {}}
 _CONTAINER: Json = {
     "name": str,
+    "resources": _RESOURCES,
     "ports": [{"containerPort": int}],
     "env": [{"name": str}],
     "volumeMounts": [{"mountPath": str}],
@@ -30,6 +32,16 @@ _POD: Json = {
     "initContainers": [_CONTAINER],
     "volumes": [{"name": str}],
     "imagePullSecrets": [{}],
+    "resources": _RESOURCES,
+    "overhead": {},
+}
+_RULES = [
+    {"verbs": [str], "apiGroups": [str], "resources": [str], "resourceNames": [str]}
+    | {"nonResourceURLs": [str]}
+]
+_BINDING: Json = {
+    "roleRef": {"apiGroup": str, "kind": str, "name": str},
+    "subjects": [{"apiGroup": str, "kind": str, "name": str, "namespace": str}],
 }
 _EVERY_KIND: Json = {
     "apiVersion": str,
@@ -67,8 +79,20 @@ _SHAPES: Mapping[str, Json] = {
         },
         "status": {"conditions": _CONDITIONS},
     },
-    "rbac.authorization.k8s.io/rolebindings": {"roleRef": {}},
-    "rbac.authorization.k8s.io/clusterrolebindings": {"roleRef": {}},
+    "/persistentvolumeclaims": {"spec": {"storageClassName": str, "resources": _RESOURCES}},
+    "/resourcequotas": {"spec": {"hard": {}, "scopes": [str]}},
+    "/limitranges": {
+        "spec": {
+            "limits": [
+                {"type": str, "max": {}, "min": {}, "default": {}, "defaultRequest": {}}
+                | {"maxLimitRequestRatio": {}}
+            ]
+        }
+    },
+    "rbac.authorization.k8s.io/roles": {"rules": _RULES},
+    "rbac.authorization.k8s.io/clusterroles": {"rules": _RULES},
+    "rbac.authorization.k8s.io/rolebindings": _BINDING,
+    "rbac.authorization.k8s.io/clusterrolebindings": _BINDING,
     "serving.kserve.io/inferenceservices": {
         "spec": {"predictor": {"model": {"modelFormat": {"name": str}, "args": [str]}}}
     },

@@ -17,6 +17,8 @@ from local.kubernetes_api.errors import Json, expired
 
 Key = tuple[str, str]  # namespace ("" when cluster-scoped), name
 
+_ANY = "*"
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS objects (
     resource TEXT, namespace TEXT, name TEXT, body TEXT, PRIMARY KEY (resource, namespace, name)
@@ -49,6 +51,9 @@ def key_of(obj: Json) -> Key:
     return metadata.get("namespace", ""), metadata["name"]
 
 
+Follower = Callable[[Change], None]
+
+
 class Store:
     """Objects by resource (``group/plural``), namespace and name; `history` changes are kept for watches."""
 
@@ -61,6 +66,7 @@ class Store:
         self._objects: dict[str, dict[Key, Json]] = {}
         self._changes: list[Change] = []
         self._listeners: dict[str, set[asyncio.Event]] = {}
+        self._followers: dict[str, list[Follower]] = {}
         self.ending = False
         self._load()
 
@@ -161,6 +167,17 @@ class Store:
         del self._changes[: -self._limit]
         for listener in self._listeners.get(change.resource, ()):
             listener.set()
+        for following in (change.resource, _ANY):
+            for follower in self._followers.get(following, ()):
+                follower(change)
+
+    def follow(self, resource: str, follower: Follower) -> None:
+        """Tell `follower` of every later change of the resource, before the writer goes on."""
+        self._followers.setdefault(resource, []).append(follower)
+
+    def follow_all(self, follower: Follower) -> None:
+        """As `follow`, for every resource. The follower may write, and is told of that in turn."""
+        self.follow(_ANY, follower)
 
     def changes_after(self, version: int, resource: str) -> list[Change]:
         """The changes of one resource later than `version`; 410 when the history no longer reaches so far."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from local.kubernetes_api import policy_validation
 from local.kubernetes_api.errors import Json, invalid
 from local.kubernetes_api.resources import Resource
 
@@ -23,6 +24,14 @@ def validate(resource: Resource, obj: Json) -> None:
     if causes:
         name = obj["metadata"].get("name", "")
         raise invalid(resource.kind, resource.group, name, causes)
+
+
+def validate_change(resource: Resource, live: Json, new: Json) -> None:
+    """As `validate`, for an object that replaces another."""
+    validate(resource, new)
+    if "roleRef" in live and new.get("roleRef") != live["roleRef"]:
+        why = f"Invalid value: {new.get('roleRef')}: cannot change roleRef"
+        raise invalid(resource.kind, resource.group, live["metadata"]["name"], [("roleRef", why)])
 
 
 def _name_causes(resource: Resource, obj: Json) -> Iterator[Cause]:
@@ -151,6 +160,14 @@ def _definition(obj: Json) -> Iterator[Cause]:
 
 
 _RULES: dict[str, Callable[[Json], Iterator[Cause]]] = {
+    "/pods": policy_validation.pod,
+    "/persistentvolumeclaims": policy_validation.claim,
+    "/resourcequotas": policy_validation.resource_quota,
+    "/limitranges": policy_validation.limit_range,
+    f"{_RBAC_GROUP}/roles": policy_validation.role,
+    f"{_RBAC_GROUP}/clusterroles": policy_validation.cluster_role,
+    f"{_RBAC_GROUP}/rolebindings": policy_validation.role_binding,
+    f"{_RBAC_GROUP}/clusterrolebindings": policy_validation.cluster_role_binding,
     "serving.kserve.io/inferenceservices": _inference_service,
     "gateway.networking.k8s.io/httproutes": _http_route,
     "apiextensions.k8s.io/customresourcedefinitions": _definition,

@@ -4,11 +4,18 @@ Repositories that write to each other's items share one `MemoryTable`, as the re
 """
 
 from tests.fakes.artifacts import MemoryArtifacts, MemoryUploadAuthority
+from tests.fakes.auditing import (
+    MemoryAnchors,
+    MemoryAudit,
+    MemoryChangeQueue,
+    MemoryDeadLetters,
+)
 from tests.fakes.bus import MemoryBus, MemoryFailedRecords
 from tests.fakes.clock import Clock, clock_stopped
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.deployments import MemoryDeployments, MemoryLimits, MemoryVersionCatalog
 from tests.fakes.models import MemoryModels, MemoryProjectDirectory
+from tests.fakes.people import MemoryMachines, MemoryPeople, MemoryPrincipals, MemoryUserPool
 from tests.fakes.projects import MemoryProjects
 from tests.fakes.quotas import MemoryInventory, MemoryUse
 from tests.fakes.table import MemoryTable
@@ -18,21 +25,29 @@ from tests.fakes.uploads import MemoryUploads
 __all__ = [
     "Clock",
     "MemoryAccess",
+    "MemoryAnchors",
     "MemoryArtifacts",
+    "MemoryAudit",
     "MemoryBus",
+    "MemoryChangeQueue",
     "MemoryCluster",
+    "MemoryDeadLetters",
     "MemoryDeployments",
     "MemoryFailedRecords",
     "MemoryInventory",
     "MemoryLimits",
+    "MemoryMachines",
     "MemoryMemberships",
     "MemoryModels",
+    "MemoryPeople",
+    "MemoryPrincipals",
     "MemoryProjectDirectory",
     "MemoryProjects",
     "MemoryTable",
     "MemoryUploadAuthority",
     "MemoryUploads",
     "MemoryUse",
+    "MemoryUserPool",
     "MemoryVersionCatalog",
     "clock_stopped",
 ]

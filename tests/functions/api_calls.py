@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
 
+from controlplane.runtime.wiring.tables import use_platform
 from tests.functions.samples import ROOT, Json, sample
 
 DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
@@ -21,11 +22,13 @@ ISSUED_AT = 1_772_442_900  # when the tokens of the tests were issued, seconds s
 class Operation:
     """One operation of the document; `parameters` are the names in its path."""
 
+    id: str
     method: str
     path: str
     function: str
     summary: str
     is_open: bool
+    takes_body: bool = False
 
     @property
     def name(self) -> str:
@@ -74,16 +77,19 @@ class Person:
     role: str = "developer"
     subject: str = ""
     issued_at: int = ISSUED_AT
+    mfa: bool = False
 
     @property
     def claims(self) -> dict[str, str]:
         subject = self.subject or f"sub-{self.tenant}-{self.role}"
         claims = {
             "sub": subject,
+            "token_use": "access",
             "username": subject,
             "roles": self.role,
             "iat": str(self.issued_at),
         }
+        claims |= {"mfa": "true"} if self.mfa else {}
         return claims | ({"tenant_id": self.tenant} if self.tenant else {})
 
 
@@ -92,11 +98,13 @@ def operations() -> tuple[Operation, ...]:
     document = json.loads(DOCUMENT.read_text())
     return tuple(
         Operation(
+            id=described["operationId"],
             method=method.upper(),
             path=path,
             function=described["x-headrace-function"],
             summary=described["summary"],
             is_open=described.get("security") == [],
+            takes_body="requestBody" in described,
         )
         for path, methods in document["paths"].items()
         for method, described in methods.items()
@@ -158,7 +166,11 @@ def handler(module: str) -> Any:
 
 
 def invoke(module: str, given: Any) -> Any:
-    """Invoke a task or an event's function as Lambda does: JSON in, JSON out."""
+    """Invoke a task or an event's function as Lambda does: JSON in, JSON out.
+
+    Such functions know no tenants' role; in this process, which they share with the API's, they are the platform.
+    """
+    use_platform()
     answer = handler(module)(json.loads(json.dumps(given)), lambda_context())
     return json.loads(json.dumps(answer))
 
@@ -182,7 +194,7 @@ def request_event(
     event |= {"routeKey": "$default", "rawPath": bare, "rawQueryString": query}
     event["headers"] |= {name.lower(): value for name, value in headers.items()}
     if query:
-        event["queryStringParameters"] = dict(parse_qsl(query, keep_blank_values=True))
+        event["queryStringParameters"] = _joined(query)
     context = event["requestContext"]
     context["http"] |= {"method": method, "path": bare}
     context["routeKey"] = "$default"
@@ -197,3 +209,11 @@ def request_event(
     if event["body"] is None:
         del event["body"]
     return event
+
+
+def _joined(query: str) -> dict[str, str]:
+    """The parameters; the gateway joins what is named several times by commas."""
+    joined: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined

@@ -26,6 +26,8 @@ ACCESS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "NO_PROXY": "127.0.0.1",
 }
+# Moto finds the table of an assumed role in the role's account: its own default one.
+TENANT_ROLE_ARN = "arn:aws:iam::123456789012:role/headrace-tenant-data"
 _numbers = itertools.count(1)
 
 
@@ -57,6 +59,9 @@ class Clients:
         self.s3 = make("s3", endpoint_url=url)
         self.secrets = make("secretsmanager", endpoint_url=url)
         self.events = make("events", endpoint_url=url)
+        self.scheduler = make("scheduler", endpoint_url=url)
+        self.sqs = make("sqs", endpoint_url=url)
+        self.identity = make("cognito-idp", endpoint_url=url)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ class Cloud:
     table: str
     bucket: str
     cursor_secret: str
+    user_pool: str
+    client: str
+    audit_secret: str
+    audit_anchors: str
 
     @property
     def s3(self) -> Any:
@@ -80,7 +89,13 @@ class Cloud:
             "TABLE_NAME": self.table,
             "MODELS_BUCKET": self.bucket,
             "UPLOAD_ROLE_ARN": "arn:aws:iam::111122223333:role/headrace-upload",
+            "TENANT_ROLE_ARN": TENANT_ROLE_ARN,
             "CURSOR_SECRET_ARN": self.cursor_secret,
+            "AUDIT_SECRET_ARN": self.audit_secret,
+            "AUDIT_ANCHORS_BUCKET": self.audit_anchors,
+            "MACHINE_SECRET_ARN": self.cursor_secret,
+            "USER_POOL_ID": self.user_pool,
+            "CLIENT_ID": self.client,
             "INGRESS_URL": "http://ingress.example:8080",
             "RETIRE_AFTER_SECONDS": "300",
             "ROLLOUT_TIMEOUT_SECONDS": "1800",
@@ -139,7 +154,15 @@ class Cloud:
 def create_cloud(clients: Clients, cursor_secret: str) -> Cloud:
     """A table with tenants acme and globex, and a versioned bucket, both under names of their own."""
     number = next(_numbers)
-    cloud = Cloud(clients, f"headrace-{number}", f"headrace-models-{number}", cursor_secret)
+    cloud = Cloud(
+        clients,
+        f"headrace-{number}",
+        f"headrace-models-{number}",
+        cursor_secret,
+        *_create_user_pool(clients, f"headrace-{number}"),
+        _create_audit_secret(clients, number),
+        f"headrace-audit-{number}",
+    )
     clients.dynamodb.create_table(
         TableName=cloud.table,
         KeySchema=[
@@ -154,12 +177,32 @@ def create_cloud(clients: Clients, cursor_secret: str) -> Cloud:
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )
     clients.s3.create_bucket(Bucket=cloud.bucket)
+    clients.s3.create_bucket(Bucket=cloud.audit_anchors)
     clients.s3.put_bucket_versioning(
         Bucket=cloud.bucket, VersioningConfiguration={"Status": "Enabled"}
     )
     tenants = ("acme", "globex")
     cloud.put_many([{"pk": f"TENANT#{t}", "sk": "TENANT", "tenant_id": t} for t in tenants])
     return cloud
+
+
+def _create_user_pool(clients: Clients, name: str) -> tuple[str, str]:
+    """A pool with the groups of people's roles, and its client."""
+    pool = clients.identity.create_user_pool(PoolName=name)["UserPool"]["Id"]
+    client = clients.identity.create_user_pool_client(
+        UserPoolId=pool,
+        ClientName=name,
+        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH"],
+    )["UserPoolClient"]["ClientId"]
+    for group in ("tenant-admin", "developer", "viewer"):
+        clients.identity.create_group(UserPoolId=pool, GroupName=group)
+    return pool, client
+
+
+def _create_audit_secret(clients: Clients, number: int) -> str:
+    keys = json.dumps({"1": "a-secret-for-audit-chains"})
+    made = clients.secrets.create_secret(Name=f"audit-{number}", SecretString=keys)
+    return str(made["ARN"])
 
 
 def plain(item: Mapping[str, Any]) -> Json:

@@ -1,15 +1,20 @@
 """The embedded cluster as an outsider works on it: what KServe's controller and Kubernetes' own would write."""
 
-import base64
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-import yaml
-
+from controlplane.adapters.kubernetes_api import ClusterAccess, KubernetesApi
+from controlplane.adapters.kubernetes_tenants import KubernetesTenants
+from controlplane.limits import Isolation, Limits, TenantPlan
+from controlplane.onboarding.model import ClusterStep
+from local import cluster_seed
 from tests.functions.cloud import Cloud
 from tests.functions.samples import Json
 from tests.local.kubernetes_api.running_server import MERGE, RunningServer
+from tests.plans import OPENINGS
 
 SERVING = "/apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices"
 ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
@@ -28,11 +33,11 @@ class Cluster:
     def namespace(self) -> str:
         return f"tenant-{self.tenant}"
 
-    def create_namespace(self) -> None:
-        created = self.server.call(
-            "POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}}
-        )
-        assert created.code == 201, created.body
+    def onboard(self, isolation: Isolation = Isolation.SHARED) -> None:
+        """Everything that a tenant has in the cluster, made by the account whose work that is."""
+        plan = TenantPlan(self.tenant, isolation, Limits())
+        for step in ClusterStep:
+            tenants_of(self.server).apply(step, plan)
 
     def find(self, collection: str, name: str) -> Json:
         """The object; empty when there is none."""
@@ -101,17 +106,23 @@ class Cluster:
         assert created.code == 201, created.body
 
 
+@cache
+def accounts_of(kubeconfig: Path) -> cluster_seed.ClusterAccounts:
+    """The two accounts of Headrace, in a cluster that now holds what `cluster/` holds."""
+    return cluster_seed.apply(kubeconfig, ())
+
+
+def tenants_of(server: RunningServer) -> KubernetesTenants:
+    access = accounts_of(server.kubeconfig).onboarding
+    api = KubernetesApi(
+        ClusterAccess(access.server, access.certificate_authority, lambda _fresh: access.token)
+    )
+    return KubernetesTenants(api, OPENINGS)
+
+
 def cluster_secret(server: RunningServer, /, **changes: Any) -> str:
-    """The secret's JSON by which functions reach a cluster that is no EKS."""
-    config = yaml.safe_load(server.kubeconfig.read_text())
-    access = config["clusters"][0]["cluster"]
-    authority = base64.b64decode(access["certificate-authority-data"]).decode()
-    stored = {
-        "server": access["server"],
-        "certificate_authority": authority,
-        "token": config["users"][0]["user"]["token"],
-    }
-    return json.dumps(stored | changes)
+    """The secret's JSON by which functions that serve tenants reach a cluster that is no EKS."""
+    return json.dumps(asdict(accounts_of(server.kubeconfig).serving) | changes)
 
 
 def store_secret(cloud: Cloud, text: str) -> str:

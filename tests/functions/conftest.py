@@ -121,7 +121,7 @@ def stage(call: Api, cloud: Cloud, server: RunningServer, monkeypatch: pytest.Mo
     tenant = f"tenant{next(_tenants)}"
     cloud.add_tenant(tenant)
     cluster = Cluster(server, tenant)
-    cluster.create_namespace()
+    cluster.onboard()
     scenario = Scenario(call, cloud, tenant=tenant)
     scenario.create_project()
     for content in (b"one", b"two"):

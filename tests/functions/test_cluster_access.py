@@ -1,7 +1,7 @@
 """How tasks are let into the cluster, and what they make of one that is down, renews its token or refuses."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -9,9 +9,12 @@ from controlplane.errors import (
     ClusterRefusedError,
     ClusterUnavailableError,
 )
+from controlplane.onboarding.model import ClusterStep
+from controlplane.runtime.wiring.cluster import tenant_cluster
 from local.bench.wire import Call, Wire
 from tests.functions.cloud import Cloud
-from tests.functions.cluster import cluster_secret
+from tests.functions.cluster import accounts_of, cluster_secret, store_secret
+from tests.functions.cluster_objects import new_plan
 from tests.functions.container import forget_wiring
 from tests.functions.stage import Stage
 from tests.local.kubernetes_api.running_server import RunningServer
@@ -97,6 +100,27 @@ def test_refusal_of_the_cluster_tells_what_it_says(stage: Stage, cloud: Cloud) -
         stage.run("apply_revision", rollout)
 
     assert refused.value.remedy
+
+
+def test_onboarding_is_wired_with_its_account_and_what_pods_may_reach(
+    cloud: Cloud, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.dumps(asdict(accounts_of(server.kubeconfig).onboarding))
+    monkeypatch.setenv("CLUSTER_SECRET_ARN", store_secret(cloud, text))
+    monkeypatch.setenv("STORAGE_CIDRS", "52.216.0.0/15, 3.5.0.0/19")
+    monkeypatch.setenv("MONITORING_NAMESPACE", "prometheus")
+    forget_wiring()
+    plan = new_plan()
+
+    for step in (ClusterStep.NAMESPACES, ClusterStep.NETWORK):
+        tenant_cluster().apply(step, plan)
+
+    path = f"/apis/networking.k8s.io/v1/namespaces/tenant-{plan.tenant_id}/networkpolicies"
+    storage = server.call("GET", f"{path}/allow-storage").body["spec"]["egress"][0]["to"]
+    assert [peer["ipBlock"]["cidr"] for peer in storage] == ["52.216.0.0/15", "3.5.0.0/19"]
+    assert "prometheus" in json.dumps(server.call("GET", f"{path}/allow-monitoring").body["spec"])
+    runs = path.replace(plan.tenant_id, f"{plan.tenant_id}-runs")
+    assert server.call("GET", f"{runs}/allow-cluster-api").code == 404
 
 
 def _store(cloud: Cloud, text: str) -> None:

@@ -104,7 +104,8 @@ def test_unexpected_failure_tells_the_caller_nothing_and_the_log_everything(
 def test_table_that_does_not_answer_is_unavailable(
     call: Api, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wire.before = lambda _: (500, {"__type": "com.amazonaws.dynamodb#InternalServerError"})
+    fault = (500, {"__type": "com.amazonaws.dynamodb#InternalServerError"})
+    wire.before = lambda made: fault if made.service == "dynamodb" else None
 
     refused = call("GET", "/projects/vision")
 
@@ -114,7 +115,8 @@ def test_table_that_does_not_answer_is_unavailable(
 
 def test_table_that_is_throttled_asks_to_come_back(call: Api, wire: Wire) -> None:
     code = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
-    wire.before = lambda _: (400, {"__type": code, "message": "slow down"})
+    fault = (400, {"__type": code, "message": "slow down"})
+    wire.before = lambda made: fault if made.service == "dynamodb" else None
 
     refused = call("GET", "/projects/vision")
 

@@ -1,6 +1,7 @@
 """The HTTP API: the routes are the OpenAPI document's, and closed unless it opens them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,10 @@ def test_operations_reach_the_function_that_the_document_names(
     integrations = {r.id: r for r in assembly.resources("AWS::ApiGatewayV2::Integration")}
     for route in assembly.resources("AWS::ApiGatewayV2::Route"):
         target = json.dumps(route.properties["Target"])
-        capability = operations[route.properties["RouteKey"]]["x-headrace-function"].split("/")[0]
-        assert f'"{capability.capitalize()}Integration"' in target
-    assert len(integrations) == 5
+        entry = operations[route.properties["RouteKey"]]["x-headrace-function"].removesuffix("/api")
+        name = "".join(word.capitalize() for word in re.split("[/_]", entry))
+        assert f'"{name}Integration"' in target
+    assert len(integrations) == len({o["x-headrace-function"] for o in operations.values()}) == 12
 
 
 def test_tokens_of_the_pools_client_are_accepted_and_no_others(assembly: Assembly) -> None:

@@ -113,9 +113,6 @@ def test_an_eks_cluster_needs_no_secret(synthesize: Callable[..., Assembly]) -> 
     assert "ClusterSecretArn" not in eks.outputs
     assert reaching(eks)["CLUSTER_NAME"] == "tenants"
     assert "CLUSTER_SECRET_ARN" not in reaching(eks)
-    described = [s for s in eks.role_statements() if "eks:DescribeCluster" in s.actions]
-    assert len(described) == 4
-    assert all("cluster/tenants" in str(s.resources) for s in described)
     assert "ClusterSecretArn" in other.outputs
     assert "CLUSTER_NAME" not in reaching(other)
     assert "CLUSTER_SECRET_ARN" in reaching(other)

@@ -22,6 +22,7 @@ AWS_ONLY = {
     "AWS::CloudWatch::Alarm",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
+    "AWS::EKS::AccessEntry",
 }
 
 

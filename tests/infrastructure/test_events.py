@@ -22,7 +22,7 @@ def test_every_target_has_retries_and_a_dead_letter_queue_of_its_own(assembly: A
     targets = [t for r in assembly.resources("AWS::Events::Rule") for t in r.properties["Targets"]]
     queues = [json.dumps(t["DeadLetterConfig"]["Arn"]) for t in targets]
 
-    assert len(targets) == 8
+    assert len(targets) == 16
     assert len(set(queues)) == len(queues)
     for target in targets:
         assert target["RetryPolicy"] == {
@@ -53,7 +53,7 @@ def test_every_function_behind_a_rule_keeps_the_events_that_it_fails_on(
     }
 
     assert called == keeping
-    assert len(called) == 3
+    assert len(called) == 7
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,10 @@ def test_executions_that_died_are_recorded(assembly: Assembly, name: str) -> Non
     assert "RecordEndedExecution" in json.dumps(found["Targets"][0]["Arn"])
 
 
-def test_changes_of_the_table_are_published_or_kept_whole(assembly: Assembly) -> None:
-    stream = assembly.only("AWS::Lambda::EventSourceMapping").properties
+@pytest.mark.parametrize("stack", ["Events", "Auditing"])
+def test_changes_of_the_table_are_handed_on_or_kept_whole(assembly: Assembly, stack: str) -> None:
+    mappings = assembly.resources("AWS::Lambda::EventSourceMapping")
+    (stream,) = [m.properties for m in mappings if (m.stack, m.id) == (stack, "Stream")]
 
     assert stream["StartingPosition"] == "TRIM_HORIZON"
     assert stream["BisectBatchOnFunctionError"] is True
@@ -132,6 +134,14 @@ def test_changes_of_the_table_are_published_or_kept_whole(assembly: Assembly) ->
     assert stream["MaximumRetryAttempts"] == 10
     assert stream["MaximumRecordAgeInSeconds"] < 24 * 3600  # what a stream keeps
     assert "FailedRecords" in json.dumps(stream["DestinationConfig"]["OnFailure"]["Destination"])
+
+
+def test_no_more_than_two_functions_read_the_stream(assembly: Assembly) -> None:
+    """A third one would be throttled: a shard is read by at most two at a time."""
+    mappings = assembly.resources("AWS::Lambda::EventSourceMapping")
+    readers = [m for m in mappings if "StreamArn" in json.dumps(m.properties["EventSourceArn"])]
+
+    assert len(readers) == 2
 
 
 def test_queues_are_encrypted_and_keep_messages_for_two_weeks(assembly: Assembly) -> None:

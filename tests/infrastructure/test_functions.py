@@ -28,7 +28,7 @@ def test_every_function_has_its_own_role_and_log_group(assembly: Assembly) -> No
         f"{f.stack}/{f.properties['LoggingConfig']['LogGroup']['Ref']}" for f in functions
     }
 
-    assert len(functions) == 23
+    assert len(functions) == 44
     assert len(roles) == len(log_groups) == len(functions)
 
 
@@ -57,6 +57,9 @@ def test_only_functions_that_reach_the_cluster_carry_its_client(assembly: Assemb
         "serving/check_revision",
         "serving/shift_traffic",
         "serving/retire_revision",
+        "onboarding/cluster_step",
+        "onboarding/switch_serving",
+        "tiers/apply_limits",
     }
     assert {len(f.layers) for f in assembly.functions()} == {2, 3}
 
@@ -84,8 +87,11 @@ def test_no_managed_policy_is_borrowed(assembly: Assembly) -> None:
 @pytest.mark.parametrize(
     ("role", "operations"),
     [
-        ("Identity/IssueClaimsRole", {"GetItem"}),
-        ("Api/TenancyRole", {"GetItem", "BatchGetItem"}),
+        ("Identity/IssueClaimsRole", {"GetItem", "BatchGetItem", "UpdateItem"}),
+        ("Api/TenancyRole", {"GetItem"}),
+        ("Api/ProjectsRole", {"GetItem"}),
+        ("Registry/ApiRole", {"GetItem"}),
+        ("Serving/ApiRole", {"GetItem"}),
         ("Serving/CheckRolloutRole", {"GetItem"}),
         ("Registry/CopyFileRole", set()),
         ("Registry/DeleteArtifactsRole", set()),
@@ -101,14 +107,18 @@ def test_table_rights_are_the_least(on_aws: Assembly, role: str, operations: set
     }
 
 
-def test_no_function_may_delete_or_scan_items(assembly: Assembly) -> None:
-    actions = {action for s in assembly.role_statements() for action in s.actions}
+def test_no_function_may_delete_or_scan_items_but_those_that_take_a_tenant_away(
+    on_aws: Assembly,
+) -> None:
+    final = {"dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
+    statements = on_aws.role_statements()
+    deleting = {s.holder.split("Default")[0] for s in statements if final & set(s.actions)}
 
-    assert actions.isdisjoint({"dynamodb:DeleteItem", "dynamodb:Scan", "dynamodb:BatchWriteItem"})
-    assert "dynamodb:PutItem" in actions
+    assert not [s.holder for s in statements if "dynamodb:Scan" in s.actions]
+    assert deleting == {"Onboarding/DataStepRole"}
 
 
-def test_claims_are_read_from_platform_items_alone(on_aws: Assembly) -> None:
+def test_claims_are_made_of_memberships_and_principals(on_aws: Assembly) -> None:
     (reading,) = [
         s
         for s in on_aws.statements_of("Identity/IssueClaimsRole")
@@ -116,7 +126,8 @@ def test_claims_are_read_from_platform_items_alone(on_aws: Assembly) -> None:
     ]
 
     assert reading.conditions == {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["PLATFORM*"]}
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["PLATFORM", "PLATFORM#USER#*", "TENANT#*"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
     }
 
 
@@ -151,8 +162,9 @@ def test_upload_credentials_reach_uploads_only_and_come_from_the_api_alone(
         "kms:GenerateDataKey",
         "kms:Decrypt",
     }
-    assert listing.conditions == {"StringLike": {"s3:prefix": ["models/*"]}}
-    assert str(writing.resources).count("/models/*") == 1
+    model = "models/${aws:PrincipalTag/tenant}/${aws:PrincipalTag/project}/${aws:PrincipalTag/model}/*"
+    assert listing.conditions == {"StringLike": {"s3:prefix": [model]}}
+    assert str(writing.resources).count(f"/{model}") == 1
 
 
 def test_the_encryption_key_is_used_through_its_services_alone(on_aws: Assembly) -> None:
@@ -163,5 +175,6 @@ def test_the_encryption_key_is_used_through_its_services_alone(on_aws: Assembly)
         and "kms:ViaService" not in str(s.conditions)
     ]
 
-    # Lambda's poller decrypts the table's stream in the publisher's name.
-    assert [holder for holder in direct if not holder.startswith("Events/PublishRole")] == []
+    # Lambda's poller decrypts the table's stream in the name of its two readers.
+    readers = ("Events/PublishRole", "Auditing/ForwardRole")
+    assert [holder for holder in direct if not holder.startswith(readers)] == []

@@ -38,12 +38,20 @@ def test_values_may_come_as_text() -> None:
     assert target.ingress_url == "https://serving.example"
 
 
+def test_address_ranges_are_checked_and_brought_into_one_form() -> None:
+    target = Target.parse({"storage-cidrs": " 52.216.0.0/15, 3.5.0.0/19 "}, SOURCES)
+
+    assert target.storage_cidrs == "52.216.0.0/15,3.5.0.0/19"
+    assert target.cluster_api_cidrs == ""
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"target": "azure"}, "headrace:target is 'azure': use 'aws' or 'embedded'"),
         ({"retire-after-seconds": "soon"}, "headrace:retire-after-seconds is 'soon'"),
         ({"rollout-timeout-seconds": -1}, "headrace:rollout-timeout-seconds is -1"),
+        ({"storage-cidrs": "52.216.0.0/15,s3"}, "headrace:storage-cidrs holds 's3'"),
         ({"target": "embedded", "cluster-name": "x"}, "headrace:cluster-name names an EKS cluster"),
     ],
 )
@@ -71,6 +79,10 @@ def test_outputs_name_what_launchers_and_operators_need(
 ) -> None:
     shared = {
         "ApiId",
+        "AuditDeadLettersUrl",
+        "AuditQueueUrl",
+        "AuditRedriveFunctionName",
+        "CheckKeyFunctionName",
         "ClientId",
         "EventBusName",
         "FailedRecordsBucketName",
@@ -78,14 +90,18 @@ def test_outputs_name_what_launchers_and_operators_need(
         "ModelRolloutStateMachineArn",
         "ModelsBucketName",
         "ModelsKeyArn",
+        "QuotaReconciliationStateMachineArn",
         "RedriveFunctionName",
         "TableName",
+        "TenantOffboardingStateMachineArn",
+        "TenantOnboardingStateMachineArn",
+        "TierPropagationStateMachineArn",
         "UserPoolId",
         "VersionRegistrationStateMachineArn",
     }
 
-    assert set(embedded.outputs) == shared | {"ClusterSecretArn"}
-    assert set(on_aws.outputs) == shared | {"ApiUrl", "AlarmTopicArn"}
+    assert set(embedded.outputs) == shared | {"ClusterSecretArn", "OnboardingClusterSecretArn"}
+    assert set(on_aws.outputs) == shared | {"ApiUrl", "AlarmTopicArn", "ModelReaderRoleArn"}
 
 
 def test_a_missing_module_is_named(tmp_path: Path) -> None:

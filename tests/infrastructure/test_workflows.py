@@ -30,11 +30,10 @@ def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield from states(inner)
 
 
-def test_there_are_two_machines() -> None:
-    assert [path.name for path in DEFINITIONS] == [
-        "model_rollout.asl.json",
-        "version_registration.asl.json",
-    ]
+def test_every_definition_is_deployed_and_every_machine_has_one(assembly: Assembly) -> None:
+    machines = assembly.resources("AWS::StepFunctions::StateMachine")
+
+    assert len(DEFINITIONS) == len(machines) == 6
 
 
 def test_a_definition_uses_jsonata_throughout(definition: Path) -> None:
@@ -62,10 +61,11 @@ def test_retries_and_catches_name_errors_that_exist(definition: Path) -> None:
 def test_every_task_can_be_called(definition: Path, assembly: Assembly) -> None:
     text = definition.read_text()
     named = set(re.findall(r"\$\{(\w+)\}", text))
+    name = "".join(word.capitalize() for word in definition.name.split(".")[0].split("_"))
     (machine,) = [
         r
         for r in assembly.resources("AWS::StepFunctions::StateMachine")
-        if set(r.properties["DefinitionSubstitutions"]) == named
+        if r.id.startswith(f"{name}StateMachine")
     ]
     role = machine.properties["RoleArn"]["Fn::GetAtt"][0]
     (allowed,) = [
@@ -74,6 +74,7 @@ def test_every_task_can_be_called(definition: Path, assembly: Assembly) -> None:
         if s.actions == ["lambda:InvokeFunction"]
     ]
 
+    assert set(machine.properties["DefinitionSubstitutions"]) == named
     assert len(allowed) == len(named)
     for task, function in machine.properties["DefinitionSubstitutions"].items():
         assert function in allowed, task

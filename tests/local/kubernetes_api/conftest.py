@@ -9,6 +9,7 @@ import kubernetes
 import pytest
 
 from local.kubectl import kubectl as kubectl_binary
+from tests.local.kubernetes_api.access import Account, make_account
 from tests.local.kubernetes_api.running_server import RunningServer
 from tests.ports import free_port
 
@@ -87,3 +88,9 @@ def routes(namespace: str) -> str:
 @pytest.fixture
 def deployments(namespace: str) -> str:
     return f"/apis/apps/v1/namespaces/{namespace}/deployments"
+
+
+@pytest.fixture
+def robot(server: RunningServer, namespace: str) -> Account:
+    """A ServiceAccount of the test's namespace without any rights."""
+    return make_account(server, namespace)

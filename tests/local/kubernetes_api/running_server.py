@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,9 +115,14 @@ class RunningServer:
         media: str = "application/json",
         accept: str = "application/json",
         token: str | None = None,
+        act_as: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """The open response of a request; HTTPError for refusals."""
-        headers = {"Content-Type": media, "Accept": accept, "User-Agent": "tester/1"}
+        """The open response of a request; HTTPError for refusals. `act_as` is a user to impersonate."""
+        headers = {"Content-Type": media, "Accept": accept, "User-Agent": "tester/1"} | {
+            **(headers or {}),
+            **({"Impersonate-User": act_as} if act_as else {}),
+        }
         if bearer := self.token if token is None else token:
             headers["Authorization"] = f"Bearer {bearer}"
         data = body.encode() if isinstance(body, str) else None

@@ -24,7 +24,7 @@ def test_a_restart_keeps_objects_tokens_kinds_and_watches(own_server: RunningSer
     own_server.start()
     assert own_server.kubeconfig.read_bytes() == kubeconfig
     assert own_server.call("GET", f"{PATH}/a").body == made.body
-    assert own_server.call("GET", PATH, token=token).code == 200
+    assert own_server.call("GET", "/api/v1", token=token).code == 200
     queues = "/apis/kept.example.com/v1/namespaces/default/queues"
     assert own_server.call("GET", queues).body["kind"] == "QueueList"
     changed = own_server.call("PATCH", f"{PATH}/a", {"data": {"v": "2"}}, media=MERGE)

@@ -55,12 +55,16 @@ def outputs(cloud: EmbeddedCloud) -> dict[str, str]:
         ],
         BillingMode="PAY_PER_REQUEST",
     )
-    secret = cloud.client("secretsmanager").create_secret(Name="cluster", SecretString="{}")
+    secret, onboarding = (
+        cloud.client("secretsmanager").create_secret(Name=name, SecretString="{}")
+        for name in ("cluster", "onboarding-cluster")
+    )
     return {
         "UserPoolId": pool,
         "ClientId": client["UserPoolClient"]["ClientId"],
         "TableName": "state",
         "ClusterSecretArn": secret["ARN"],
+        "OnboardingClusterSecretArn": onboarding["ARN"],
     }
 
 
@@ -112,7 +116,9 @@ def test_the_secret_opens_the_cluster_that_holds_the_tenants_namespaces(
     settings: Settings, cloud: EmbeddedCloud, outputs: dict[str, str]
 ) -> None:
     seed(cloud, settings, outputs)
-    stored = cloud.client("secretsmanager").get_secret_value(SecretId=outputs["ClusterSecretArn"])
+    stored = cloud.client("secretsmanager").get_secret_value(
+        SecretId=outputs["OnboardingClusterSecretArn"]
+    )
     access = json.loads(stored["SecretString"])
     listed = _get(access, "/api/v1/namespaces")["items"]
     tenants = {

@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.adapters.kserve_manifests import http_route, inference_service, weights_of
+from controlplane.adapters.tenant_namespaces import Placement
+from controlplane.adapters.tenant_nodes import node_pool
+from controlplane.limits import Isolation, Limits, TenantPlan
 from controlplane.serving.model import ServedVersion
 from controlplane.serving.ports import RevisionSpec
 from controlplane.serving.runtimes import CATALOG
@@ -21,6 +24,7 @@ SPEC = RevisionSpec(
 )
 GATEWAY = ("headrace-system", "headrace")
 NAME = "vision--digits--v3"
+PLAN = TenantPlan("acme", Isolation.DEDICATED, Limits())
 
 
 def test_a_revision_is_one_inference_service_in_standard_mode() -> None:
@@ -42,15 +46,46 @@ def test_its_runtime_is_named_and_told_the_deployments_name() -> None:
     """All revisions answer to one model name, whatever KServe would choose."""
     predictor = inference_service(SPEC)["spec"]["predictor"]
 
-    assert predictor["model"] == {
-        "modelFormat": {"name": "sklearn"},
-        "runtime": "kserve-sklearnserver",
-        "storageUri": URI,
-        "args": ["--model_name=digits"],
-    }
+    model = predictor["model"]
+    assert (model["modelFormat"], model["runtime"]) == (
+        {"name": "sklearn"},
+        "kserve-sklearnserver",
+    )
+    assert (model["storageUri"], model["args"]) == (URI, ["--model_name=digits"])
     assert predictor["serviceAccountName"] == "models"
     assert predictor["minReplicas"] == 1
     assert "canaryTrafficPercent" not in json.dumps(predictor)
+
+
+def test_its_pod_meets_the_level_restricted() -> None:
+    predictor = inference_service(SPEC)["spec"]["predictor"]
+
+    assert predictor["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert predictor["model"]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_it_keeps_to_its_tenants_nodes_when_the_tenant_has_any() -> None:
+    shared = inference_service(SPEC)["spec"]["predictor"]
+    dedicated = inference_service(SPEC, Placement(dedicated=True))["spec"]["predictor"]
+
+    assert not {"nodeSelector", "tolerations"} & set(shared)
+    assert dedicated["nodeSelector"] == {"headrace.dev/tenant": "acme"}
+    (toleration,) = dedicated["tolerations"]
+    (taint,) = node_pool(PLAN)["spec"]["template"]["spec"]["taints"]
+    assert {name: toleration[name] for name in taint} == taint
+
+
+def test_it_does_not_start_while_its_tenant_is_stopped() -> None:
+    annotations = inference_service(SPEC, Placement(stopped=True))["metadata"]["annotations"]
+
+    assert annotations["serving.kserve.io/stop"] == "true"
+    assert "serving.kserve.io/stop" not in inference_service(SPEC)["metadata"]["annotations"]
 
 
 def test_a_further_rollout_of_the_same_version_changes_the_object() -> None:

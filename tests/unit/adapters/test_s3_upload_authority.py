@@ -32,7 +32,7 @@ def authority(clock: Clock) -> S3UploadAuthority:
         for service in ("s3", "sts")
     ]
     return S3UploadAuthority(
-        clients[0], clients[1], "models-bucket", "arn:aws:iam::111122223333:role/upload"
+        lambda: clients[0], clients[1], "models-bucket", "arn:aws:iam::111122223333:role/upload"
     )
 
 

@@ -95,7 +95,7 @@ class TestCreate:
             f"{folder}manifest.json",
         ]
         assert {deadline for _, deadline in world.authority.presigned.values()} == {
-            now() + timedelta(hours=1)
+            now() + timedelta(minutes=45)
         }
         signed, _ = world.authority.presigned[f"{folder}manifest.json"]
         assert signed.size == len(ticket.manifest_content.encode())
@@ -201,7 +201,7 @@ class TestCancelAndExpiry:
 
     def test_an_upload_that_nobody_completes_expires(self, world: World, clock: Clock) -> None:
         upload_id = open_upload(world, wanted(1)).upload.upload_id
-        clock.advance(3600)
+        clock.advance(2700)
         assert world.upload(upload_id).state is UploadState.PENDING
         clock.advance(1)
 
@@ -211,7 +211,7 @@ class TestCancelAndExpiry:
 
     def test_a_manifest_after_the_deadline_is_no_version(self, world: World, clock: Clock) -> None:
         ticket = open_upload(world, wanted(len(CONTENT)))
-        clock.advance(3601)
+        clock.advance(2701)
 
         assert send(world, ticket) is UploadState.EXPIRED
         assert world.versions() == []

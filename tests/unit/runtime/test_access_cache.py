@@ -4,7 +4,7 @@ import pytest
 
 from controlplane.runtime import access_cache
 from controlplane.runtime.access_cache import LIFETIME_SECONDS, MAX_ENTRIES, CachedAccess
-from controlplane.tenancy.model import Tenant
+from controlplane.tenancy.model import PrincipalRecord, Tenant
 from tests.fakes import MemoryAccess
 
 
@@ -39,7 +39,7 @@ def test_a_revocation_is_effective_after_five_seconds(ticks: Ticks) -> None:
     behind = MemoryAccess(Tenant(tenant_id="acme"))
     cached = CachedAccess(behind)
     cached.get_access("acme", "ada")
-    behind.revoked_before["ada"] = 2000
+    behind.revoke("ada", 2000)
     ticks.seconds += 4.9
     fresh = cached.get_access("acme", "ada")
     ticks.seconds += 0.1
@@ -47,7 +47,8 @@ def test_a_revocation_is_effective_after_five_seconds(ticks: Ticks) -> None:
 
     assert fresh is not None
     assert renewed is not None
-    assert (fresh.principal_revoked_before, renewed.principal_revoked_before) == (0, 2000)
+    assert fresh.principal is None
+    assert renewed.principal == PrincipalRecord(revoked_before=2000)
     assert LIFETIME_SECONDS == 5
 
 
@@ -72,7 +73,7 @@ def test_a_tenant_that_has_gone_is_forgotten(ticks: Ticks) -> None:
 
 def test_one_principals_answer_is_not_anothers(ticks: Ticks) -> None:
     behind = MemoryAccess(Tenant(tenant_id="acme"), Tenant(tenant_id="globex"))
-    behind.revoked_before["bob"] = 2000
+    behind.revoke("bob", 2000)
     cached = CachedAccess(behind)
     answers = [
         cached.get_access(tenant, subject)
@@ -80,11 +81,23 @@ def test_one_principals_answer_is_not_anothers(ticks: Ticks) -> None:
     ]
 
     assert behind.reads == 3
-    assert [a and (a.tenant.tenant_id, a.principal_revoked_before) for a in answers] == [
-        ("acme", 0),
-        ("acme", 2000),
-        ("globex", 0),
+    assert [a and (a.tenant.tenant_id, a.principal) for a in answers] == [
+        ("acme", None),
+        ("acme", PrincipalRecord(revoked_before=2000)),
+        ("globex", None),
     ]
+
+
+def test_platform_administrators_are_remembered_alike_known_or_not(ticks: Ticks) -> None:
+    behind = MemoryAccess()
+    cached = CachedAccess(behind)
+    assert cached.find_platform_principal("root") is None
+    behind.platform["root"] = PrincipalRecord(revoked_before=2000)
+    assert cached.find_platform_principal("root") is None
+    assert behind.reads == 1
+    ticks.seconds += LIFETIME_SECONDS
+
+    assert cached.find_platform_principal("root") == PrincipalRecord(revoked_before=2000)
 
 
 def test_it_does_not_grow_without_end(ticks: Ticks) -> None:

@@ -175,7 +175,10 @@ def test_changes_are_read_from_the_stream_in_their_order() -> None:
 
 def request(**claims: object) -> APIGatewayProxyEventV2:
     return APIGatewayProxyEventV2(
-        {"headers": {}, "requestContext": {"authorizer": {"jwt": {"claims": claims}}}}
+        {
+            "headers": {},
+            "requestContext": {"authorizer": {"jwt": {"claims": {"token_use": "access"} | claims}}},
+        }
     )
 
 
@@ -196,7 +199,15 @@ def test_a_token_without_a_membership_has_no_role_and_no_tenant() -> None:
     assert principal.issued_at == 0
 
 
-@pytest.mark.parametrize("event", [request(), APIGatewayProxyEventV2({"requestContext": {}})])
+@pytest.mark.parametrize(
+    "event",
+    [
+        request(),
+        APIGatewayProxyEventV2({"requestContext": {}}),
+        request(sub="s", token_use="id"),  # the authorizer takes ID tokens too
+        request(sub="s", token_use=None),
+    ],
+)
 def test_a_request_that_nobody_verified_is_refused(event: APIGatewayProxyEventV2) -> None:
     with pytest.raises(UnauthenticatedError):
         principal_of(event)

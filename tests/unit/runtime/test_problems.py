@@ -7,7 +7,9 @@ import pytest
 
 from controlplane.errors import (
     HeadraceError,
+    InvalidPolicyError,
     NotFoundError,
+    PolicyDeniedError,
     RolloutFailedError,
     ThrottledError,
     UploadRejectedError,
@@ -20,6 +22,8 @@ STATUSES = {
     "ConflictError": 409,
     "AlreadyExistsError": 409,
     "InUseError": 409,
+    "SecretShownError": 409,
+    "LastAdministratorError": 409,
     "RequestInFlightError": 409,
     "ConcurrentChangeError": 409,
     "ConditionFailedError": 409,
@@ -31,7 +35,9 @@ STATUSES = {
     "QuotaExceededError": 422,
     "UnauthenticatedError": 401,
     "ForbiddenError": 403,
+    "MfaRequiredError": 403,
     "PolicyDeniedError": 403,
+    "InvalidPolicyError": 422,
     "ThrottledError": 429,
     "UnavailableError": 503,
     "ClusterUnavailableError": 503,
@@ -41,6 +47,7 @@ STATUSES = {
     "RolloutFailedError": 500,
     "RolloutTimedOutError": 500,
     "RolloutNotActiveError": 500,
+    "TenantWorkNotActiveError": 500,
 }
 
 
@@ -86,6 +93,28 @@ def test_a_refusal_is_a_problem_document() -> None:
         "detail": "there is no project x",
         "remedy": "Create it.",
     }
+
+
+def test_a_refusal_by_policy_has_its_reason_and_the_policies_that_may_be_told() -> None:
+    told = PolicyDeniedError("no", reason="mfa_required", policies=("p-1",))
+    untold = PolicyDeniedError("no", reason="mfa_required", errors=("not to be told",))
+
+    shown, hidden = (json.loads(problem_of(error).body or "") for error in (told, untold))
+
+    assert (shown["code"], shown["reason"]) == ("policy_denied", "mfa_required")
+    assert shown["policies"] == ["p-1"]
+    assert "policies" not in hidden
+    assert "not to be told" not in str(hidden)
+
+
+def test_an_invalid_policy_says_where() -> None:
+    error = InvalidPolicyError("no", faults=("line 1, column 2: unexpected token",))
+
+    document = json.loads(problem_of(error).body or "")
+
+    assert document["errors"] == [
+        {"field": "body.text", "problem": "line 1, column 2: unexpected token"}
+    ]
 
 
 def test_who_is_asked_to_wait_is_told_how_long() -> None:

@@ -41,6 +41,18 @@ class InUseError(ConflictError):
     code = "in_use"
 
 
+class LastAdministratorError(ConflictError):
+    """The tenant would be left without an enabled administrator."""
+
+    code = "last_administrator"
+
+
+class SecretShownError(ConflictError):
+    """The first answer to this request held a secret, which is kept nowhere and so cannot be repeated."""
+
+    code = "secret_shown_once"
+
+
 class RequestInFlightError(ConflictError):
     """The first request with this Idempotency-Key has not finished."""
 
@@ -69,6 +81,18 @@ class IdempotencyKeyReusedError(InvalidRequestError):
     code = "idempotency_key_reused"
 
 
+class InvalidPolicyError(InvalidRequestError):
+    """A policy that is not accepted; `faults` say what is wrong with it, and where."""
+
+    code = "invalid_policy"
+
+    def __init__(
+        self, message: str, *, faults: tuple[str, ...] = (), remedy: str | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.faults = faults
+
+
 class LimitExceededError(HeadraceError):
     """A limit of the tenant's tier."""
 
@@ -89,19 +113,34 @@ class ForbiddenError(HeadraceError):
     code = "forbidden"
 
 
+class MfaRequiredError(ForbiddenError):
+    """The tenant asks for a second factor, and the user has set up none."""
+
+    code = "mfa_required"
+
+
 class PolicyDeniedError(ForbiddenError):
     """A policy forbids it, or none permits it.
 
-    `policies` are the ids of those that decided; empty when none permits.
+    `reason` is the stable word for why. `policies` are the ids of those that decided, for administrators alone; empty
+    when none permits. `errors` are why the policies could not be asked, for the log.
     """
 
     code = "policy_denied"
 
     def __init__(
-        self, message: str, *, policies: tuple[str, ...] = (), remedy: str | None = None
+        self,
+        message: str,
+        *,
+        reason: str = "not_permitted",
+        policies: tuple[str, ...] = (),
+        remedy: str | None = None,
+        errors: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message, remedy=remedy)
+        self.reason = reason
         self.policies = policies
+        self.errors = errors
 
 
 class ThrottledError(HeadraceError):
@@ -165,3 +204,9 @@ class RolloutNotActiveError(HeadraceError):
     """The rollout has ended, or another execution carries it out: this one has nothing left to do."""
 
     code = "rollout_not_active"
+
+
+class TenantWorkNotActiveError(HeadraceError):
+    """The on- or offboarding of a tenant is over, or another execution carries it out."""
+
+    code = "tenant_work_not_active"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -63,11 +63,33 @@ def current_correlation() -> Correlation:
     return _correlation.get() or Correlation(str(uuid4()))
 
 
+@dataclass(frozen=True)
+class EventAlias:
+    """Another source and detail type under which an event is announced as well."""
+
+    source: str
+    detail_type: str
+
+
+def announced_as(
+    detail_type: str, *, by: Literal["control", "application"] = "application"
+) -> EventAlias:
+    """An event of a SaaS control plane by the names of the AWS SaaS Builder Toolkit (sbt-aws, `EventManager`).
+
+    Its control plane asks for work, its application plane tells how the work ended.
+    """
+    return EventAlias(f"{by}PlaneEventSource", detail_type)
+
+
 class DomainEvent(BaseModel):
-    """Something that has happened to one tenant; references only, never payloads or secrets."""
+    """Something that has happened to one tenant; references only, never payloads or secrets.
+
+    `aliases` are the names by which others know it: each is published beside the event itself.
+    """
 
     model_config = ConfigDict(frozen=True)
     capability: ClassVar[str]
+    aliases: ClassVar[tuple[EventAlias, ...]] = ()
 
     tenant_id: TenantId
     event_id: str = Field(default_factory=lambda: str(uuid4()))
@@ -82,7 +104,10 @@ class DomainEvent(BaseModel):
         raise TypeError(f"{type(self).__name__} names no subject")
 
     def envelope(self) -> dict[str, Any]:
-        """The event as the bus carries it: `id`, `source`, `detail_type` and `detail`."""
+        """The event as the bus carries it: `id`, `source`, `detail_type` and `detail`.
+
+        `also` holds the source, detail type and detail of each alias; it is left out where there is none.
+        """
         cls = type(self)
         source = f"headrace.{cls.capability}"
         metadata = {
@@ -99,9 +124,17 @@ class DomainEvent(BaseModel):
             "causation_id": self.causation_id,
         }
         data = self.model_dump(mode="json", exclude=set(METADATA_FIELDS))
-        return {
+        envelope: dict[str, Any] = {
             "id": self.event_id,
             "source": source,
             "detail_type": cls.__name__,
             "detail": {"metadata": metadata, "data": data},
         }
+        if cls.aliases:
+            # The toolkit's consumers find the tenant at the top of the detail, in this spelling.
+            known = {"tenantId": self.tenant_id, "metadata": metadata, "data": data}
+            envelope["also"] = [
+                {"source": alias.source, "detail_type": alias.detail_type, "detail": known}
+                for alias in cls.aliases
+            ]
+        return envelope

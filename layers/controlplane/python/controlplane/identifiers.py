@@ -14,7 +14,9 @@ from pydantic import StringConstraints
 
 NAME_PATTERN = r"^[a-z](?:-?[a-z0-9])*$"
 
-TenantId = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=30)]
+MAX_TENANT_LENGTH = 30
+
+TenantId = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=MAX_TENANT_LENGTH)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=20)]
 UploadId = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=40)]
 RolloutId = Annotated[str, StringConstraints(pattern=r"^r-[0-9a-f]{8,40}$")]
@@ -22,11 +24,22 @@ RolloutId = Annotated[str, StringConstraints(pattern=r"^r-[0-9a-f]{8,40}$")]
 # Uploads lie in a folder of this name below their model: a project or model of that name could not be told from it.
 RESERVED_NAME = "uploads"
 
+# The tenant_id in events about the platform itself.
+PLATFORM = "platform"
+# What no tenant may be called: the platform's own name, and that of every cluster's first namespace.
+RESERVED_TENANT_IDS = frozenset({PLATFORM, "default"})
+# No tenant's name may end so: its namespace would be another tenant's one for runs.
+RUNS_SUFFIX = "-runs"
+
 _NAME = re.compile(NAME_PATTERN)
 
 
 def is_name(text: str, max_length: int = 20) -> bool:
     return len(text) <= max_length and _NAME.fullmatch(text) is not None
+
+
+def is_reserved_tenant_id(text: str) -> bool:
+    return text in RESERVED_TENANT_IDS or text.endswith(RUNS_SUFFIX)
 
 
 def new_sortable_id(prefix: str) -> str:
@@ -40,9 +53,23 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+def revocation_mark(moment: datetime) -> int:
+    """The `revoked_before` that refuses every token issued up to this moment, in seconds since the epoch.
+
+    Tokens carry whole seconds, so the mark is the next one: a token issued in the very second of the revocation dies
+    too, even if it was issued after it, and its bearer signs in once more.
+    """
+    return int(moment.timestamp()) + 1
+
+
 def serving_namespace(tenant_id: str) -> str:
     """Where a tenant's models run."""
     return f"tenant-{tenant_id}"
+
+
+def runs_namespace(tenant_id: str) -> str:
+    """Where a tenant's pipelines run. No tenant's own name ends in `-runs`, so the two never meet."""
+    return f"tenant-{tenant_id}-runs"
 
 
 def route_name(project: str, deployment: str) -> str:

@@ -88,22 +88,23 @@ def create(
     item: Item,
     request: IdempotentRequest | None,
     reservations: Sequence[Reservation] = (),
+    also: Sequence[Write] = (),
 ) -> Item:
     """Put a new item, once per idempotent request: a repeat returns the item as it was made first.
 
-    Room is taken in the tenant's quotas by the same write. Raises AlreadyExistsError, QuotaExceededError,
+    Room is taken in the tenant's quotas, and `also` is written, by the same write. Raises AlreadyExistsError, QuotaExceededError,
     IdempotencyKeyReusedError, RequestInFlightError.
     """
     key = Key(item["pk"], item["sk"])
     made = Write(key, item=item, condition=ABSENT)
     counted = reservation_writes(tenant_id, reservations)
-    if request is None and not counted:
+    if request is None and not counted and not also:
         try:
             table.put(made)
         except ConditionFailedError as exists:
             raise _exists(key) from exists
         return item
-    writes = [made, *counted]
+    writes = [made, *counted, *also]
     if request is not None:
         writes.append(_remember(tenant_id, item, request))
     for _ in range(ATTEMPTS):

@@ -11,7 +11,7 @@ A deleted item stays for a while as a tombstone (`deleted_at`, `expires_at`) and
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from pydynox import DynamoDBClient, SyncTransaction
 from pydynox import exceptions as dynamodb
 
 from controlplane.errors import ConcurrentChangeError, ThrottledError, UnavailableError
+from controlplane.identifiers import PLATFORM
 from controlplane.requests import Page, PageRequest
 
 Item = dict[str, Any]
@@ -77,7 +78,8 @@ class Write:
 
 
 def tenant_partition(tenant_id: str) -> str:
-    return f"TENANT#{tenant_id}"
+    """Where a tenant's own items lie; the platform's, for what belongs to no tenant (`identifiers.PLATFORM`)."""
+    return "PLATFORM" if tenant_id == PLATFORM else f"TENANT#{tenant_id}"
 
 
 def project_partition(tenant_id: str, project: str) -> str:
@@ -89,20 +91,23 @@ def is_tombstone(item: Item | None) -> bool:
 
 
 class Table:
-    """Strongly consistent reads and conditional writes on one table."""
+    """Strongly consistent reads and conditional writes on one table.
 
-    def __init__(self, client: DynamoDBClient, name: str) -> None:
+    `client` is asked for before each call: whose credentials it has depends on whom the call is for.
+    """
+
+    def __init__(self, client: Callable[[], DynamoDBClient], name: str) -> None:
         self._client = client
         self._name = name
 
     def get(self, key: Key) -> Item | None:
         with _own_errors():
-            return self._client.sync_get_item(self._name, key.as_item(), consistent_read=True)
+            return self._client().sync_get_item(self._name, key.as_item(), consistent_read=True)
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
         """Those of at most 100 items that exist, in one call."""
         with _own_errors():
-            found = self._client.sync_batch_get(
+            found = self._client().sync_batch_get(
                 self._name, [key.as_item() for key in keys], consistent_read=True
             )
         return {Key(item["pk"], item["sk"]): item for item in found}
@@ -110,7 +115,7 @@ class Table:
     def put(self, write: Write) -> None:
         """One put. Raises ConditionFailedError with the stored item."""
         with _own_errors():
-            self._client.sync_put_item(
+            self._client().sync_put_item(
                 self._name,
                 checked(write.key.as_item() | write.item),
                 condition_expression=write.condition or None,
@@ -127,7 +132,7 @@ class Table:
         start = {"pk": pk, "sk": page.after} if page.after else None
         with _own_errors():
             found = list(
-                self._client.sync_query(
+                self._client().sync_query(
                     self._name,
                     "pk = :pk AND begins_with(sk, :prefix)",
                     expression_attribute_values={":pk": pk, ":prefix": prefix},
@@ -144,10 +149,33 @@ class Table:
             next_after=kept[-1]["sk"] if more else None,
         )
 
+    def query_all(self, pk: str, page: PageRequest, prefix: str = "") -> Page[Item]:
+        """A page of a partition by sort key, with what was deleted and has not expired yet."""
+        start = {"pk": pk, "sk": page.after} if page.after else None
+        values = {":pk": pk} | ({":prefix": prefix} if prefix else {})
+        with _own_errors():
+            found = list(
+                self._client().sync_query(
+                    self._name,
+                    "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
+                    expression_attribute_values=values,
+                    limit=page.limit + 1,
+                    last_evaluated_key=start,
+                    consistent_read=True,
+                )
+            )
+        kept = [dict(item) for item in found[: page.limit]]
+        return Page(kept, kept[-1]["sk"] if len(found) > page.limit else None)
+
+    def delete_many(self, keys: Sequence[Key]) -> None:
+        """Delete items for good, without an event; those that are not there are no error."""
+        with _own_errors():
+            self._client().sync_batch_write(self._name, delete_keys=[key.as_item() for key in keys])
+
     def transact(self, writes: Sequence[Write]) -> None:
         """All writes or none. Raises TransactionCancelledError: read the state to learn why."""
         with _own_errors():
-            transaction = SyncTransaction(self._client)
+            transaction = SyncTransaction(self._client())
             for write in writes:
                 self._add(transaction, write)
             transaction.commit()

@@ -111,7 +111,7 @@ class DynamoDBChangeHistory:
 
     def list_recent(self, tenant_id: str, count: int) -> Sequence[RecentChange]:
         found = self._table.query(
-            f"{tenant_partition(tenant_id)}#AUDIT", "RECORD#", PageRequest(count), newest=True
+            f"{tenant_partition(tenant_id)}#AUDIT", "ALL#", PageRequest(count), newest=True
         )
         return [
             RecentChange(item["time"], item["action"], item["resource"], item["actor"])

@@ -14,17 +14,24 @@ MAX_ENTRIES = 10  # of one PutEvents request
 
 
 class EventBridgeBus:
-    """An EventBus. Entries that EventBridge refuses are reported one by one, a failed request as a whole."""
+    """An EventBus. Entries that EventBridge refuses are reported one by one, a failed request as a whole.
+
+    An event's aliases follow right after it, and it is taken only if all of them are: one that is published again
+    because of an alias is a repeat that every consumer must be ready for.
+    """
 
     def __init__(self, client: "EventBridgeClient", name: str) -> None:
         self._client = client
         self._name = name
 
     def publish(self, events: Sequence[Mapping[str, Any]]) -> Sequence[bool]:
-        taken: list[bool] = []
-        for start in range(0, len(events), MAX_ENTRIES):
-            taken += self._put(events[start : start + MAX_ENTRIES])
-        return taken
+        announced = [[event, *event.get("also", ())] for event in events]
+        entries = [entry for group in announced for entry in group]
+        answers: list[bool] = []
+        for start in range(0, len(entries), MAX_ENTRIES):
+            answers += self._put(entries[start : start + MAX_ENTRIES])
+        taken = iter(answers)
+        return [all([next(taken) for _ in group]) for group in announced]
 
     def _put(self, events: Sequence[Mapping[str, Any]]) -> list[bool]:
         try:

@@ -6,18 +6,28 @@ Every list in them is atomic, so an object is always written whole.
 from collections.abc import Mapping
 from typing import Any
 
+from controlplane.adapters.tenant_access import MODELS
+from controlplane.adapters.tenant_namespaces import Placement
+from controlplane.adapters.tenant_objects import TENANT, tenant_labels, tenant_toleration
 from controlplane.identifiers import revision_name, route_name, serving_namespace
 from controlplane.serving.ports import RevisionSpec
 
 DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
 VISIBILITY = "networking.kserve.io/visibility"
+STOP = "serving.kserve.io/stop"
+# Beside STOP on what was stopped with its tenant, so that it is started again with it, and nothing else.
+SUSPENDED = "headrace.dev/suspended"
 ROLLOUT = "headrace.dev/rollout"
 REVISION_HEADER = "x-headrace-revision"
 PREDICTOR_PORT = 80
-SERVICE_ACCOUNT = "models"
+# What Pod Security's level `restricted` demands of a pod and of its container.
+POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+SHARED = Placement()
+SUSPENSION = {STOP: "true", SUSPENDED: "true"}
 
 
-def inference_service(spec: RevisionSpec) -> dict[str, Any]:
+def inference_service(spec: RevisionSpec, where: Placement = SHARED) -> dict[str, Any]:
     """One revision: Standard mode, and cluster-local so that KServe makes no route of its own.
 
     The annotation of the rollout changes with each, so that an object that was taken up again is told from one
@@ -34,21 +44,33 @@ def inference_service(spec: RevisionSpec) -> dict[str, Any]:
             "namespace": serving_namespace(spec.tenant_id),
             "labels": labels
             | {"headrace.dev/version": str(version.number), VISIBILITY: "cluster-local"},
-            "annotations": {DEPLOYMENT_MODE: "Standard", ROLLOUT: spec.rollout_id},
+            "annotations": {
+                DEPLOYMENT_MODE: "Standard",
+                ROLLOUT: spec.rollout_id,
+                **(SUSPENSION if where.stopped else {}),
+            },
         },
         "spec": {
             "predictor": {
-                "serviceAccountName": SERVICE_ACCOUNT,
+                "serviceAccountName": MODELS,
                 "minReplicas": 1,
+                "securityContext": POD_SECURITY,
+                **(own_nodes(spec.tenant_id) if where.dedicated else {}),
                 "model": {
                     "modelFormat": {"name": spec.runtime.model_format},
                     "runtime": spec.runtime.name,
                     "storageUri": version.uri,
                     "args": spec.runtime.arguments(spec.deployment),
+                    "securityContext": CONTAINER_SECURITY,
                 },
             }
         },
     }
+
+
+def own_nodes(tenant_id: str) -> dict[str, Any]:
+    """The fields of a predictor that runs on its tenant's own nodes and nowhere else."""
+    return {"nodeSelector": {TENANT: tenant_id}, "tolerations": [tenant_toleration(tenant_id)]}
 
 
 def http_route(
@@ -120,9 +142,7 @@ def _backend(revision: str, weight: int) -> dict[str, Any]:
 
 
 def _labels(tenant_id: str, project: str, deployment: str) -> dict[str, str]:
-    return {
-        "app.kubernetes.io/managed-by": "headrace",
-        "headrace.dev/tenant": tenant_id,
+    return tenant_labels(tenant_id) | {
         "headrace.dev/project": project,
         "headrace.dev/deployment": deployment,
     }

@@ -1,4 +1,4 @@
-"""The Kubernetes API as plain objects: read, apply, delete.
+"""The Kubernetes API as plain objects: read, apply, change, delete.
 
 Importing this module loads the official client, so `runtime.wiring` imports it inside a factory only.
 """
@@ -15,9 +15,11 @@ from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 
 from controlplane.errors import ClusterRefusedError, ClusterUnavailableError, ConcurrentChangeError
+from controlplane.identifiers import serving_namespace
 
 FIELD_MANAGER = "headrace"
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 JSON = "application/json"
 TIMEOUTS = (3.0, 15.0)  # connect and read, seconds
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
@@ -35,13 +37,21 @@ class ClusterAccess:
 class KubernetesApi:
     """Raises ClusterUnavailableError when no answer or a transient one came, ClusterRefusedError otherwise."""
 
-    def __init__(self, access: ClusterAccess) -> None:
-        configuration = Configuration()
-        configuration.host = access.server
-        configuration.ca_cert_data = access.certificate_authority
-        configuration.retries = False  # the state machine retries, and counts
-        self._client = ApiClient(configuration)
+    def __init__(
+        self, access: ClusterAccess, *, client: ApiClient | None = None, acting_as: str = ""
+    ) -> None:
         self._access = access
+        self._client = client or _client(access)
+        self._acting_as = acting_as
+
+    def as_deployer(self, tenant_id: str) -> "KubernetesApi":
+        """The same API in the name of the tenant's own account, which has rights in its namespace alone.
+
+        So the cluster itself refuses a call that goes to another tenant's. No groups are sent: of a ServiceAccount
+        the API server knows them (kubernetes.io/docs/reference/access-authn-authz/authentication, impersonation).
+        """
+        account = f"system:serviceaccount:{serving_namespace(tenant_id)}:deployer"
+        return KubernetesApi(self._access, client=self._client, acting_as=account)
 
     def find(self, path: str) -> dict[str, Any] | None:
         """The object at a path such as `apis/apps/v1/namespaces/n/deployments/d`; None if there is none."""
@@ -49,14 +59,22 @@ class KubernetesApi:
         return None if status == 404 else self._good(status, answer)
 
     def list(self, path: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The objects with these labels. Of a kind that the cluster does not know there are none."""
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         status, answer = self._request("GET", path, query={"labelSelector": selector})
-        return list(self._good(status, answer)["items"])
+        return [] if status == 404 else list(self._good(status, answer)["items"])
 
     def apply(self, path: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Server-side apply of a whole object; fields that somebody else set are taken over."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return self._good(*self._request("PATCH", path, query=query, body=manifest, kind=APPLY))
+
+    def merge(self, path: str, change: Mapping[str, Any]) -> None:
+        """Change a few fields of an object, None removing one; of what is not there nothing changes."""
+        query = {"fieldManager": FIELD_MANAGER}
+        status, answer = self._request("PATCH", path, query=query, body=change, kind=MERGE)
+        if status != 404:
+            self._good(status, answer)
 
     def delete(self, path: str, preconditions: Mapping[str, str] | None = None) -> None:
         """Delete, in the background; deleting what is not there is no error.
@@ -106,8 +124,10 @@ class KubernetesApi:
             "Content-Type": kind,
             "Authorization": f"Bearer {self._access.token(fresh_token)}",
         }
-        # The client sends text as it is under any content type; server-side apply takes JSON as YAML.
-        content = json.dumps(body) if body is not None and kind != JSON else body
+        if self._acting_as:
+            headers["Impersonate-User"] = self._acting_as
+        # The client writes JSON itself where the content type says so; server-side apply takes JSON as YAML.
+        content = json.dumps(body) if kind == APPLY else body
         try:
             answer = self._client.call_api(
                 method, url, header_params=headers, body=content, _request_timeout=TIMEOUTS
@@ -128,6 +148,14 @@ class KubernetesApi:
             f"the cluster refused ({status}): {_message(answer)}",
             remedy="Compare with the tenant's quota and the cluster's admission policies.",
         )
+
+
+def _client(access: ClusterAccess) -> ApiClient:
+    configuration = Configuration()
+    configuration.host = access.server
+    configuration.ca_cert_data = access.certificate_authority
+    configuration.retries = False  # the state machine retries, and counts
+    return ApiClient(configuration)
 
 
 def _decoded(content: bytes | None) -> dict[str, Any]:

@@ -15,19 +15,23 @@ from controlplane.errors import UnavailableError
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
-PREFIX = "aws/lambda/"
-
 
 class S3FailedRecords:
-    """A FailedRecords. The names hold the time, so that their order is the order of failure within a mapping."""
+    """A FailedRecords. The names hold the time, so that their order is the order of failure within a mapping.
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
+    `prefix` is the mapping's own, `aws/lambda/<mapping>/`: two consumers of the stream keep theirs in one bucket.
+    """
+
+    def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
         self._client = client
         self._bucket = bucket
+        self._prefix = prefix
 
     def list(self, limit: int) -> Sequence[str]:
         try:
-            found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=PREFIX, MaxKeys=limit)
+            found = self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=self._prefix, MaxKeys=limit
+            )
         except (ClientError, BotoCoreError) as failed:
             raise UnavailableError("S3 does not list the failed records") from failed
         return [entry["Key"] for entry in found.get("Contents", [])]

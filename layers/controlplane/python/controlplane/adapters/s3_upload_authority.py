@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,15 @@ PENDING_TAG = "headrace-upload=pending"
 
 
 class S3UploadAuthority:
-    """An UploadAuthority."""
+    """An UploadAuthority.
 
-    def __init__(self, s3: "S3Client", sts: "STSClient", bucket: str, role_arn: str) -> None:
+    `s3` gives the client that signs: one whose credentials can write below the caller's own tenant alone, so that a
+    wrong key would be signed and still be refused by S3.
+    """
+
+    def __init__(
+        self, s3: "Callable[[], S3Client]", sts: "STSClient", bucket: str, role_arn: str
+    ) -> None:
         self._s3 = s3
         self._sts = sts
         self._bucket = bucket
@@ -34,7 +40,7 @@ class S3UploadAuthority:
     def presign_put(self, key: str, file: ManifestFile, expires_at: datetime) -> PresignedPut:
         """Length and checksum are signed: S3 takes exactly the declared bytes or none."""
         checksum = b64encode(bytes.fromhex(file.sha256)).decode()
-        url = self._s3.generate_presigned_url(
+        url = self._s3().generate_presigned_url(
             "put_object",
             Params={
                 "Bucket": self._bucket,

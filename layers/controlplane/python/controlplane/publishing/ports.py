@@ -6,7 +6,10 @@ from typing import Any, Protocol
 
 class EventBus(Protocol):
     def publish(self, events: Sequence[Mapping[str, Any]]) -> Sequence[bool]:
-        """Put events (`id`, `source`, `detail_type`, `detail` as JSON text); for each, whether it was taken."""
+        """Put events (`id`, `source`, `detail_type`, `detail` as JSON text); for each, whether it was taken.
+
+        `also`, if there, lists further names of the event, with `source`, `detail_type` and `detail` of their own.
+        """
         ...
 
 

@@ -33,7 +33,8 @@ from controlplane.registry.ports import (
 from controlplane.registry.upload import Upload, UploadOrigin, UploadState
 from controlplane.requests import IdempotentRequest
 
-UPLOAD_LIFETIME = timedelta(hours=1)
+# Requests are presigned with a session of the tenant's, of which so much is left at least (sts_tenant_clients).
+UPLOAD_LIFETIME = timedelta(minutes=45)
 CREDENTIALS_SECONDS = 3600
 
 

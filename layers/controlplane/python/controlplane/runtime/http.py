@@ -17,11 +17,11 @@ from controlplane.errors import HeadraceError, InvalidRequestError
 from controlplane.events import correlated
 from controlplane.identifiers import now
 from controlplane.requests import MAX_PAGE_SIZE, IdempotentRequest, Page, PageRequest, digest
-from controlplane.runtime.caller import Caller
+from controlplane.runtime.caller import Caller, PlatformCaller
 from controlplane.runtime.cursors import open_cursor, seal_cursor
 from controlplane.runtime.observability import logger
 from controlplane.runtime.problems import PROBLEM_JSON, invalid_request, problem, problem_of
-from controlplane.runtime.wiring.tables import cursor_key
+from controlplane.runtime.wiring.tables import cursor_key, forget_tenant
 
 BASE = "/api/v1"
 CORRELATION_HEADER = "X-Correlation-Id"
@@ -88,6 +88,7 @@ def serve(
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         given = headers.get(CORRELATION_HEADER.lower(), "")
         correlation_id = given if _CORRELATION_ID.fullmatch(given) else str(uuid4())
+        forget_tenant()
         logger.clear_state()
         logger.append_keys(correlation_id=correlation_id, request_id=context.aws_request_id)
         with correlated(correlation_id):
@@ -150,7 +151,7 @@ def if_match(api: APIGatewayHttpResolver) -> int | None:
 
 
 def idempotent_request(
-    api: APIGatewayHttpResolver, caller: Caller, body: BaseModel
+    api: APIGatewayHttpResolver, caller: Caller | PlatformCaller, body: BaseModel
 ) -> IdempotentRequest | None:
     """What the client's `Idempotency-Key` stands for: tenant, principal, operation and body. None without one.
 
@@ -174,7 +175,7 @@ def idempotent_request(
 
 
 def page_request(
-    api: APIGatewayHttpResolver, caller: Caller, limit: int, cursor: str
+    api: APIGatewayHttpResolver, caller: Caller | PlatformCaller, limit: int, cursor: str
 ) -> PageRequest:
     """Raises InvalidRequestError for a cursor of another tenant or list."""
     if not cursor:
@@ -184,7 +185,7 @@ def page_request(
 
 
 def listing(
-    api: APIGatewayHttpResolver, caller: Caller, page: Page[Any], view: Callable[[Any], T]
+    api: APIGatewayHttpResolver, caller: Caller | PlatformCaller, page: Page[Any], view: Callable[[Any], T]
 ) -> Listing[T]:
     """A page as callers see it, with the sealed cursor of the next."""
     after = page.next_after

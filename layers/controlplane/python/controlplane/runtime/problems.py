@@ -41,8 +41,9 @@ def problem(
     *,
     remedy: str | None = None,
     faults: Sequence[dict[str, Any]] | None = None,
+    **more: Any,
 ) -> Response[str]:
-    """A problem document; `code` is stable, `faults` name the fields of an invalid request."""
+    """A problem document; `code` is stable, `faults` name the fields of an invalid request, `more` are members."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
@@ -54,6 +55,7 @@ def problem(
         document["remedy"] = remedy
     if faults:
         document["errors"] = list(faults)
+    document |= {name: value for name, value in more.items() if value}
     headers: dict[str, str | list[str]] = {}
     if status in RETRY_AFTER_SECONDS:
         headers["Retry-After"] = RETRY_AFTER_SECONDS[status]
@@ -66,7 +68,12 @@ def problem(
 
 
 def problem_of(error: errors.HeadraceError) -> Response[str]:
-    return problem(status_of(error), error.code, str(error), remedy=error.remedy)
+    more: dict[str, Any] = {}
+    if isinstance(error, errors.PolicyDeniedError):
+        more = {"reason": error.reason, "policies": list(error.policies)}
+    if isinstance(error, errors.InvalidPolicyError):
+        more = {"faults": [{"field": "body.text", "problem": fault} for fault in error.faults]}
+    return problem(status_of(error), error.code, str(error), remedy=error.remedy, **more)
 
 
 def invalid_request(faults: Sequence[Any]) -> Response[str]:

@@ -27,10 +27,29 @@ class TableSettings(Settings):
     aws_region: str
     aws_endpoint_url_dynamodb: str | None = None
     aws_endpoint_url: str | None = None
+    tenant_role_arn: str | None = None
 
     @property
     def endpoint_url(self) -> str | None:
         return self.aws_endpoint_url_dynamodb or self.aws_endpoint_url
+
+
+class TenantRoleSettings(Settings):
+    """The role that API functions take on for a tenant, and the function's own credentials to ask for it."""
+
+    tenant_role_arn: str
+    aws_region: str
+    aws_access_key_id: str = Field(repr=False)
+    aws_secret_access_key: str = Field(repr=False)
+    aws_session_token: str = Field(repr=False)
+    aws_endpoint_url_sts: str | None = None
+    aws_endpoint_url: str | None = None
+
+    @property
+    def sts_url(self) -> str:
+        suffix = "amazonaws.com.cn" if self.aws_region.startswith("cn-") else "amazonaws.com"
+        regional = f"https://sts.{self.aws_region}.{suffix}"
+        return self.aws_endpoint_url_sts or self.aws_endpoint_url or regional
 
 
 class BucketSettings(Settings):
@@ -45,12 +64,41 @@ class CursorSettings(Settings):
     cursor_secret_arn: str
 
 
+class UserPoolSettings(Settings):
+    user_pool_id: str
+
+
+class TokenSettings(UserPoolSettings):
+    """What it takes to sign in the user of a key: its client, and the secret that its password comes from."""
+
+    client_id: str
+    machine_secret_arn: str
+
+
 class BusSettings(Settings):
     event_bus_name: str
 
 
-class RedriveSettings(BusSettings):
+class FailedRecordsSettings(Settings):
+    """Where batches of the stream lie that a consumer gave up on; each mapping's below a prefix of its own."""
+
     failed_records_bucket: str
+    failed_records_prefix: str = "aws/lambda/"
+
+
+class AuditQueueSettings(Settings):
+    audit_queue_url: str
+
+
+class AuditSettings(Settings):
+    """The secret with the keys of the chains, and the bucket of their anchors."""
+
+    audit_secret_arn: str
+    audit_anchors_bucket: str
+
+
+class DeadLetterSettings(Settings):
+    dead_letters_url: str
 
 
 class IngressSettings(Settings):
@@ -72,6 +120,24 @@ class ClusterSettings(Settings):
     cluster_secret_arn: str | None = None
     gateway_name: str = "headrace"
     gateway_namespace: str = "headrace-system"
+
+
+class OpeningsSettings(Settings):
+    """What tenants' pods may reach and be reached from: ranges are CIDRs, parted by commas; then namespaces."""
+
+    storage_cidrs: str = ""
+    cluster_api_cidrs: str = ""
+    gateway_pods_namespace: str = "envoy-gateway-system"
+    pipelines_namespace: str = "kubeflow"
+    monitoring_namespace: str = "monitoring"
+
+
+class OnboardingSettings(Settings):
+    """`storage_role_arn` is the role of all tenants' ServiceAccounts, on an EKS cluster; the pause is in seconds."""
+
+    cluster_name: str | None = None
+    storage_role_arn: str = ""
+    onboarding_pause_seconds: int = Field(default=90, ge=0)
 
 
 S = TypeVar("S", bound=Settings)

@@ -3,11 +3,12 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from controlplane.runtime.settings import ClusterSettings, load
+from controlplane.runtime.settings import ClusterSettings, OpeningsSettings, load
 from controlplane.runtime.wiring import aws
 
 if TYPE_CHECKING:
     from controlplane.adapters.kubernetes_api import KubernetesApi
+    from controlplane.adapters.kubernetes_tenants import KubernetesTenants
 
 
 @cache
@@ -24,3 +25,26 @@ def kubernetes_api() -> "KubernetesApi":
     else:
         raise ValueError("neither CLUSTER_NAME nor CLUSTER_SECRET_ARN is set")
     return KubernetesApi(access)
+
+
+@cache
+def tenant_cluster() -> "KubernetesTenants":
+    """Needs the account that makes tenants, `headrace-onboarding`."""
+    from controlplane.adapters.kubernetes_tenants import KubernetesTenants
+    from controlplane.adapters.tenant_network import Openings
+
+    settings = load(OpeningsSettings)
+    return KubernetesTenants(
+        kubernetes_api(),
+        Openings(
+            storage=_ranges(settings.storage_cidrs),
+            api_server=_ranges(settings.cluster_api_cidrs),
+            gateway=settings.gateway_pods_namespace,
+            pipelines=settings.pipelines_namespace,
+            monitoring=settings.monitoring_namespace,
+        ),
+    )
+
+
+def _ranges(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

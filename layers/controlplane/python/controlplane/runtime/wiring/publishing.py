@@ -3,7 +3,7 @@
 from functools import cache
 
 from controlplane.publishing.ports import EventBus, FailedRecords
-from controlplane.runtime.settings import BusSettings, RedriveSettings, load
+from controlplane.runtime.settings import BusSettings, FailedRecordsSettings, load
 from controlplane.runtime.wiring import aws
 
 
@@ -18,4 +18,7 @@ def event_bus() -> EventBus:
 def failed_records() -> FailedRecords:
     from controlplane.adapters.s3_failed_records import S3FailedRecords
 
-    return S3FailedRecords(aws.client("s3"), load(RedriveSettings).failed_records_bucket)
+    settings = load(FailedRecordsSettings)
+    return S3FailedRecords(
+        aws.client("s3"), settings.failed_records_bucket, settings.failed_records_prefix
+    )

@@ -1,7 +1,7 @@
 """What the registry works with."""
 
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from controlplane.registry.ports import (
     ModelRepository,
@@ -11,11 +11,12 @@ from controlplane.registry.ports import (
 )
 from controlplane.runtime.settings import BucketSettings, UploadSettings, load
 from controlplane.runtime.wiring import aws
-from controlplane.runtime.wiring.tables import table
+from controlplane.runtime.wiring.tables import client_of_request, open_sessions, table
 
 if TYPE_CHECKING:
     from controlplane.adapters.dynamodb_models import DynamoDBModels
     from controlplane.adapters.s3_artifacts import S3Artifacts
+    from controlplane.adapters.sts_tenant_clients import TenantClients
 
 
 @cache
@@ -57,5 +58,19 @@ def upload_authority() -> UploadAuthority:
 
     settings = load(UploadSettings)
     return S3UploadAuthority(
-        aws.client("s3"), aws.client("sts"), settings.models_bucket, settings.upload_role_arn
+        lambda: client_of_request(_own_s3, _tenants_s3()),
+        aws.client("sts"),
+        settings.models_bucket,
+        settings.upload_role_arn,
     )
+
+
+def _own_s3() -> Any:
+    return aws.client("s3")
+
+
+@cache
+def _tenants_s3() -> "TenantClients[Any]":
+    from controlplane.adapters.sts_tenant_clients import TenantClients
+
+    return TenantClients(open_sessions(), partial(aws.client_as, "s3"))

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from controlplane.runtime.wiring.tables import table
+from controlplane.runtime.wiring.tables import own_table, table
 from controlplane.tenancy.ports import AccessRepository, MembershipRepository
 
 
@@ -11,7 +11,7 @@ def access_repository() -> AccessRepository:
     from controlplane.adapters.dynamodb_tenants import DynamoDBTenants
     from controlplane.runtime.access_cache import CachedAccess
 
-    return CachedAccess(DynamoDBTenants(table()))
+    return CachedAccess(DynamoDBTenants(table(), own_table()))
 
 
 @cache

@@ -1,0 +1,141 @@
+"""Every operation of the API that changes something leaves exactly one audit record, of whoever asked for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.functions.api_calls import Answer, Api, Person, operations
+from tests.functions.cloud import Cloud
+from tests.functions.examples import BODIES, NAMES
+from tests.functions.samples import Json
+from tests.functions.scenario import Scenario
+from tests.functions.tiers import Platform
+from tests.functions.trail import Trail
+
+# They write nothing of their own: what they answer is made or checked, and CloudTrail tells of sessions with AWS.
+CHANGING_NOTHING = {"createUploadCredentials", "createToken", "validatePolicy"}
+DEVELOPER = Person("acme", "developer")
+ADMIN = Person("acme", "tenant-admin")
+ROOT = Person(None, "platform-admin", "root")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: its operation, by whom, and what differs from the example. `names` may take from answers before."""
+
+    operation: str
+    person: Person = DEVELOPER
+    body: Any = None
+    names: dict[str, str] = field(default_factory=dict)
+    chain: str = "TENANT#acme#AUDIT"
+    take: Callable[[Json], dict[str, str]] = lambda _: {}
+
+
+GROUP = {"subscriber": "vision-team"}
+STEPS = (
+    Step("createProject"),
+    Step("deleteProject", names={"project": "another"}),
+    Step("createUpload", take=lambda answer: {"upload": answer["upload"]["upload"]}),
+    Step("cancelUpload"),
+    Step("createRollout", body={"version": 2}),
+    Step("deleteVersion", names={"version": "3"}),
+    Step("deleteDeployment", names={"deployment": "other"}),
+    Step("createPolicy", ADMIN, take=lambda _: {"policy": "another"}),
+    Step("changePolicy", ADMIN),
+    Step("deletePolicy", ADMIN),
+    Step("invitePerson", ADMIN),
+    Step("changePerson", ADMIN),
+    Step("resetCredentials", ADMIN),
+    Step("revokePersonTokens", ADMIN),
+    Step("disablePerson", ADMIN),
+    Step("enablePerson", ADMIN),
+    Step("removePerson", ADMIN),
+    Step("createMachine", ADMIN),
+    Step("createKey", ADMIN, take=lambda answer: {"key": answer["key_id"]}),
+    Step("revokeKey", ADMIN),
+    Step("createKey", ADMIN),
+    Step("revokeKeys", ADMIN, body={"dry_run": False}),
+    Step("deleteMachine", ADMIN),
+    Step("createTier", ROOT, chain="PLATFORM#AUDIT"),
+    Step("changeTier", ROOT, chain="PLATFORM#AUDIT"),
+    Step("retryPropagation", ROOT, chain="PLATFORM#AUDIT"),
+    Step("mapGroup", ROOT, chain="PLATFORM#AUDIT"),
+    Step("unmapGroup", ROOT, chain="PLATFORM#AUDIT"),
+    Step("putSubscription", ROOT, body={"tier": "gold"}, names=GROUP),
+    Step("deleteSubscription", ROOT, names=GROUP),
+    Step("deleteTier", ROOT, chain="PLATFORM#AUDIT"),
+    Step("changeTenant", ROOT),
+    Step("suspendTenant", ROOT),
+    Step("activateTenant", ROOT),
+    Step("revokeTenantTokens", ROOT),
+    Step("offboardTenant", ROOT),
+    Step("createTenant", ROOT, chain="TENANT#initech#AUDIT"),
+)
+BY_ID = {operation.id: operation for operation in operations()}
+
+
+def test_story_tells_of_every_operation_that_changes_something() -> None:
+    changing = {operation.id for operation in operations() if operation.method != "GET"}
+
+    assert {step.operation for step in STEPS} | CHANGING_NOTHING == changing
+
+
+@dataclass
+class Story:
+    call: Api
+    trail: Trail
+    names: dict[str, str] = field(default_factory=lambda: dict(NAMES))
+
+    def tell(self, number: int, step: Step) -> Answer:
+        """Make the call, under a correlation id of its own."""
+        operation = BY_ID[step.operation]
+        path = operation.path.format(**self.names | step.names)
+        headers = {"X-Correlation-Id": f"step-{number}"}
+        if step.person is ROOT and "{tenant}" not in path and step.chain == "TENANT#acme#AUDIT":
+            headers["X-Tenant-Id"] = "acme"
+        body = step.body if step.body is not None else BODIES.get(step.operation)
+        answer = self.call.call_as(step.person, operation.method, path, body, headers)
+        if answer.status < 300 and answer.body:
+            self.names |= step.take(answer.json)
+        return answer
+
+    def recorded(self) -> dict[str, list[tuple[str, str]]]:
+        """Partition and actor of every audit record, by its correlation id."""
+        self.trail.run()
+        found: dict[str, list[tuple[str, str]]] = {}
+        for item in self.trail.cloud.items():
+            if item["sk"].startswith("RECORD#"):
+                told = (item["pk"], item["actor"])
+                found.setdefault(item["correlation_id"], []).append(told)
+        return found
+
+
+@pytest.fixture
+def story(call: Api, cloud: Cloud, acme: Scenario, monkeypatch: pytest.MonkeyPatch) -> Story:
+    """acme as onboarding leaves it, with three versions of a served model, and another deployment."""
+    Platform(call, cloud).add_tenant("acme", display_name="Acme")
+    for content in (b"1", b"2", b"3"):
+        acme.upload_version(content=content)
+    acme.serve(1)
+    acme.upload_version("other")
+    acme.serve(1, "other")
+    return Story(call, Trail.create(cloud, monkeypatch))
+
+
+def test_each_change_leaves_one_record_of_its_actor(story: Story, log) -> None:
+    refused = [
+        (step.operation, answer.status, answer.body)
+        for number, step in enumerate(STEPS)
+        if (answer := story.tell(number, step)).status >= 300
+    ]
+    try:
+        recorded = story.recorded()
+    finally:
+        print(log.text[-3000:])
+
+    assert refused == []
+    for number, step in enumerate(STEPS):
+        expected = [(step.chain, f"user:{step.person.claims['sub']}")]
+        assert recorded.get(f"step-{number}") == expected, step.operation
