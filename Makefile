@@ -30,8 +30,8 @@ down: ## Stop every process that `up` started; the state stays
 status: .venv/installed ## Show what runs, and where its logs are
 	$(HEADRACE) --state $(STATE) status
 
-token: .venv/installed ## Print an access token (WHO=acme-developer)
-	@$(HEADRACE) --state $(STATE) token $(or $(WHO),acme-developer)
+token: .venv/installed ## Print an access token (WHO=acme.developer)
+	@$(HEADRACE) --state $(STATE) token $(or $(WHO),acme.developer)
 
 redrive: .venv/installed ## Publish again what the table's stream could not deliver
 	$(HEADRACE) --state $(STATE) redrive

@@ -18,6 +18,7 @@ from local.deploy.assembly import AssemblyError
 from local.deploy.repairs import RepairError
 from local.deploy.stacks import DeploymentError
 from local.deploy.synthesis import SynthesisError
+from local.platform_client import PlatformError
 from local.processes import ProcessError
 from local.settings import Settings, SettingsError
 
@@ -27,6 +28,7 @@ EXPECTED = (
     AuditError,
     ClusterError,
     DeploymentError,
+    PlatformError,
     ProcessError,
     RepairError,
     SettingsError,

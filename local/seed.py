@@ -1,4 +1,4 @@
-"""What a fresh embedded stack holds: tenants with their people, and their places in the cluster."""
+"""What a fresh embedded stack holds: a platform administrator, and two tenants made through the very API."""
 
 import json
 import secrets
@@ -8,10 +8,13 @@ from typing import Any
 
 from local import cluster_seed
 from local.deploy.clients import EmbeddedCloud
+from local.deploy.identity import sign_in
+from local.platform_client import PlatformClient
 from local.private_files import write_private
 from local.settings import Settings
 
 TENANTS = ("acme", "globex")
+# Everybody bears the name of the role: the first of a tenant is its first administrator.
 TENANT_ROLES = ("tenant-admin", "developer", "viewer")
 
 
@@ -28,19 +31,44 @@ class User:
         return asdict(self)
 
 
-def seed(cloud: EmbeddedCloud, settings: Settings, outputs: dict[str, str]) -> list[User]:
+def seed(
+    cloud: EmbeddedCloud, settings: Settings, outputs: dict[str, str], api_url: str
+) -> list[User]:
     """Make what is missing; repeating it changes nothing but the cluster's tokens.
 
-    Needs the outputs UserPoolId, TableName, ClusterSecretArn and OnboardingClusterSecretArn.
+    Needs the outputs UserPoolId, ClientId, TableName, ClusterSecretArn and OnboardingClusterSecretArn. Raises
+    ClusterError and PlatformError.
     """
     users = _users(settings.state / "credentials.json")
-    identity = cloud.client("cognito-idp")
-    items = [tenant_item(tenant) for tenant in TENANTS]
-    for user in users:
-        sub = _signed_up(identity, outputs["UserPoolId"], user)
-        items.append(membership_item(sub, user.tenant, user.role))
-    _put_missing(cloud.client("dynamodb"), outputs["TableName"], items)
-    accounts = cluster_seed.apply(settings.kubeconfig, TENANTS)
+    _let_into_cluster(cloud, settings, outputs)
+    administrator, *members = users
+    _make_platform_administrator(cloud, outputs, administrator)
+    token = sign_in(cloud, outputs["ClientId"], administrator.username, administrator.password)
+    platform = PlatformClient(api_url, token)
+    for tenant in TENANTS:
+        # One after the other: the second finds the functions warm that the first has started.
+        platform.request_tenant(tenant, administrator=TENANT_ROLES[0])
+        platform.wait_for_tenant(tenant)
+        for role in TENANT_ROLES[1:]:
+            platform.invite(tenant, name=role, role=role)
+    for user in members:
+        assert user.tenant is not None  # noqa: S101 - all but the first have one
+        if platform.is_new(user.tenant, user.role):
+            _set_password(cloud, outputs["UserPoolId"], user)
+    return users
+
+
+def platform_membership(sub: str) -> dict[str, Any]:
+    """The table's item that makes a user an administrator of the platform, in DynamoDB's own JSON."""
+    return {
+        "pk": {"S": f"PLATFORM#USER#{sub}"},
+        "sk": {"S": "MEMBERSHIP"},
+        "roles": {"L": [{"S": "platform-admin"}]},
+    }
+
+
+def _let_into_cluster(cloud: EmbeddedCloud, settings: Settings, outputs: dict[str, str]) -> None:
+    accounts = cluster_seed.apply(settings.kubeconfig, ())
     secrets_manager = cloud.client("secretsmanager")
     for output, access in (
         ("ClusterSecretArn", accounts.serving),
@@ -49,47 +77,23 @@ def seed(cloud: EmbeddedCloud, settings: Settings, outputs: dict[str, str]) -> l
         secrets_manager.put_secret_value(
             SecretId=outputs[output], SecretString=json.dumps(asdict(access))
         )
-    return users
-
-
-def tenant_item(tenant: str) -> dict[str, Any]:
-    """The table's item of a tenant, in DynamoDB's own JSON."""
-    return {
-        "pk": {"S": f"TENANT#{tenant}"},
-        "sk": {"S": "TENANT"},
-        "tenant_id": {"S": tenant},
-        "status": {"S": "Active"},
-        "tier": {"S": "standard"},
-    }
-
-
-def membership_item(sub: str, tenant: str | None, role: str) -> dict[str, Any]:
-    """The table's item that gives the user `sub` a role, in DynamoDB's own JSON."""
-    item = {"pk": {"S": f"PLATFORM#USER#{sub}"}, "sk": {"S": "MEMBERSHIP"}}
-    if tenant is not None:
-        item["tenant_id"] = {"S": tenant}
-    return item | {"roles": {"L": [{"S": role}]}}
-
-
-def _put_missing(dynamodb: Any, table: str, items: list[dict[str, Any]]) -> None:
-    """Write the items that are not there; one that is may have been changed since."""
-    for item in items:
-        try:
-            dynamodb.put_item(
-                TableName=table, Item=item, ConditionExpression="attribute_not_exists(pk)"
-            )
-        except dynamodb.exceptions.ConditionalCheckFailedException:
-            continue
 
 
 def _users(file: Path) -> list[User]:
     """The users with their passwords, which stay the same as long as the state folder lives."""
+    known: dict[tuple[str | None, str], str] = {}
     if file.is_file():
-        return [User(**entry) for entry in json.loads(file.read_text())]
+        entries = json.loads(file.read_text())
+        known = {(entry["tenant"], entry["role"]): entry["password"] for entry in entries}
     places: list[tuple[str | None, str]] = [(None, "platform-admin")]
     places += [(tenant, role) for tenant in TENANTS for role in TENANT_ROLES]
     users = [
-        User(tenant, role, f"{tenant}-{role}" if tenant else role, _password())
+        User(
+            tenant,
+            role,
+            f"{tenant}.{role}" if tenant else role,
+            known.get((tenant, role)) or _password(),
+        )
         for tenant, role in places
     ]
     write_private(file, json.dumps([asdict(user) for user in users], indent=2) + "\n")
@@ -101,8 +105,9 @@ def _password() -> str:
     return f"{secrets.token_urlsafe(18)}aA1!"
 
 
-def _signed_up(identity: Any, pool: str, user: User) -> str:
-    """Make the user if it is missing, and return its `sub`."""
+def _make_platform_administrator(cloud: EmbeddedCloud, outputs: dict[str, str], user: User) -> None:
+    """The one user whom nobody can invite: whoever deploys the platform makes it."""
+    identity, pool = cloud.client("cognito-idp"), outputs["UserPoolId"]
     try:
         found = identity.admin_get_user(UserPoolId=pool, Username=user.username)
         attributes = found["UserAttributes"]
@@ -111,8 +116,21 @@ def _signed_up(identity: Any, pool: str, user: User) -> str:
             UserPoolId=pool, Username=user.username, MessageAction="SUPPRESS"
         )
         attributes = made["User"]["Attributes"]
-        identity.admin_set_user_password(
-            UserPoolId=pool, Username=user.username, Password=user.password, Permanent=True
+        _set_password(cloud, pool, user)
+    sub = next(item["Value"] for item in attributes if item["Name"] == "sub")
+    dynamodb = cloud.client("dynamodb")
+    try:
+        dynamodb.put_item(
+            TableName=outputs["TableName"],
+            Item=platform_membership(sub),
+            ConditionExpression="attribute_not_exists(pk)",
         )
-    sub: str = next(item["Value"] for item in attributes if item["Name"] == "sub")
-    return sub
+    except dynamodb.exceptions.ConditionalCheckFailedException:
+        return  # it may have been changed since
+
+
+def _set_password(cloud: EmbeddedCloud, pool: str, user: User) -> None:
+    """In place of the one in the invitation, which the embedded cloud sends to nobody."""
+    cloud.client("cognito-idp").admin_set_user_password(
+        UserPoolId=pool, Username=user.username, Password=user.password, Permanent=True
+    )

@@ -48,8 +48,8 @@ Report = Callable[[Step], None]
 def up(settings: Settings, report: Report) -> dict[str, Any]:
     """Start what does not run, deploy what has changed, seed, and write `stack.json`.
 
-    Returns the content of that file. Raises StackError, SettingsError, ProcessError and the
-    errors of `local.deploy`.
+    Returns the content of that file. Raises StackError, SettingsError, ProcessError, ClusterError,
+    PlatformError and the errors of `local.deploy`.
     """
     with _alone(settings):
         return _up(settings, _Timer(report))
@@ -164,8 +164,8 @@ def _up(settings: Settings, timer: "_Timer") -> dict[str, Any]:
     cloud = EmbeddedCloud(settings.endpoint)
     outputs = deploy(cloud, assembly, timer.done)
     _wait(processes, then, timer)
-    users = seed(cloud, settings, outputs)
-    timer.done("seeded tenants, users and namespaces")
+    users = seed(cloud, settings, outputs, api_url(settings, outputs["ApiId"]))
+    timer.done("made tenants and their people")
     described = _described(settings, outputs, users)
     write_private(settings.stack_file, json.dumps(described, indent=2) + "\n")
     return described

@@ -9,7 +9,7 @@ from controlplane.adapters.tenant_nodes import node_pool
 from controlplane.adapters.tenant_objects import Manifest
 from controlplane.adapters.tenant_queues import queues
 from controlplane.adapters.tenant_quotas import quotas
-from controlplane.identifiers import NAME_PATTERN
+from controlplane.identifiers import NAME_PATTERN, is_reserved_tenant_id
 from controlplane.limits import GIB, Isolation, Limits, TenantPlan
 
 OPENINGS = Openings(
@@ -22,9 +22,9 @@ OPENINGS = Openings(
 
 
 def tenant_ids() -> st.SearchStrategy[str]:
-    """Names of tenants; none ends in `-runs`, which would be another's namespace."""
+    """Names that a tenant may bear."""
     names = st.from_regex(NAME_PATTERN, fullmatch=True).filter(lambda name: len(name) <= 30)
-    return names.filter(lambda name: not name.endswith("-runs"))
+    return names.filter(lambda name: not is_reserved_tenant_id(name))
 
 
 def limits() -> st.SearchStrategy[Limits]:

@@ -122,7 +122,7 @@ def _machine_secret(scope: Construct, target: Target) -> secretsmanager.Secret:
     acknowledge(
         secret,
         "SMG4",
-        "A change makes every key's user sign in with another password, so an operator plans it",
+        "A change makes the next exchange of every key set a password, so an operator plans it",
     )
     return secret
 

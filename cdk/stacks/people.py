@@ -111,9 +111,7 @@ class PeopleStack(Stack):
             "IdentityChanged",
             description="Brings the user pool in line with a person or a key",
             bus=bus,
-            pattern=events.EventPattern(
-                source=["headrace.people"], detail_type=list(_CHANGES)
-            ),
+            pattern=events.EventPattern(source=["headrace.people"], detail_type=list(_CHANGES)),
         )
         rule.call(function)
         return rule

@@ -126,7 +126,8 @@ def create_cloud(endpoint: str, items: int) -> Cloud:
     made = aws.client("secretsmanager").create_secret(Name=name, SecretString="a key for cursors")
     for item in _fixed():
         client.put_item(TableName=name, Item=item)
-    cloud = Cloud(aws, name, str(made["ARN"]))
+    account = aws.client("sts").get_caller_identity()["Account"]
+    cloud = Cloud(aws, name, str(made["ARN"]), str(account))
     cloud.fill(0, items)
     return cloud
 

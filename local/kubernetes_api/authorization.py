@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from local.kubernetes_api.authentication import User
-from local.kubernetes_api.bindings import Binding, BindingIndex
+from local.kubernetes_api.bindings import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    ROLE_BINDINGS,
+    ROLES,
+    Binding,
+    BindingIndex,
+)
 from local.kubernetes_api.errors import Json, StatusError
 from local.kubernetes_api.storage import Store
 
@@ -39,6 +46,10 @@ class Decision:
     error: str = ""
 
 
+_YES = Decision(allowed=True)
+_REMEMBERED = 4096  # decisions, until the next change of any role or binding
+
+
 @dataclass(frozen=True)
 class HeldRules:
     """Every rule that counts for a user in a namespace, and what could not be resolved."""
@@ -52,17 +63,30 @@ class Authorizer:
 
     def __init__(self, store: Store) -> None:
         self.bindings = BindingIndex(store)
+        self._decided: dict[tuple[str, tuple[str, ...], Attributes], Decision] = {}
+        for storage in (ROLES, CLUSTER_ROLES, ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS):
+            store.follow(storage, lambda _: self._decided.clear())
 
     def decide(self, user: User, asked: Attributes) -> Decision:
         if MASTERS in user.groups:
-            return Decision(allowed=True)
+            return _YES
+        question = (user.username, user.groups, asked)
+        if (known := self._decided.get(question)) is not None:
+            return known
+        if len(self._decided) >= _REMEMBERED:
+            self._decided.clear()
+        decision = self._decided[question] = self._decide(user, asked)
+        return decision
+
+    def _decide(self, user: User, asked: Attributes) -> Decision:
         errors: list[str] = []
         for binding, rules in self._walk(user, asked.namespace, errors):
             if any(allows(rule, asked) for rule in rules):
-                by = binding if binding.namespace else str(binding)
-                return Decision(True, f"RBAC: allowed by {by}")
-        error = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]" if errors else ""
-        return Decision(False, f"RBAC: {error}" if error else "", error)
+                return Decision(True, f"RBAC: allowed by {binding}")
+        if not errors:
+            return Decision(allowed=False)
+        error = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
+        return Decision(False, f"RBAC: {error}", error)
 
     def _walk(
         self, user: User, namespace: str, errors: list[str]

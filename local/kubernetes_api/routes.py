@@ -1,5 +1,6 @@
 """From a path to what it means: ``/apis/<group>/<version>/namespaces/<ns>/<plural>/<name>/<subresource>``."""
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class Address:
     is_too_long: bool
 
 
+@functools.lru_cache(maxsize=1024)
 def address_of(path: str) -> Address | None:
     """None for the path of no resource, as ``/version`` and ``/apis/apps/v1``."""
     segments = path.strip("/").split("/")

@@ -15,12 +15,13 @@ from tests.fakes.clock import Clock, clock_stopped
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.deployments import MemoryDeployments, MemoryLimits, MemoryVersionCatalog
 from tests.fakes.models import MemoryModels, MemoryProjectDirectory
-from tests.fakes.people import MemoryMachines, MemoryPeople, MemoryPrincipals, MemoryUserPool
+from tests.fakes.people import MemoryMachines, MemoryPeople, MemoryPrincipals
 from tests.fakes.projects import MemoryProjects
 from tests.fakes.quotas import MemoryInventory, MemoryUse
 from tests.fakes.table import MemoryTable
 from tests.fakes.tenants import MemoryAccess, MemoryMemberships
 from tests.fakes.uploads import MemoryUploads
+from tests.fakes.user_pool import MemoryUserPool
 
 __all__ = [
     "Clock",

@@ -82,7 +82,7 @@ class Office:
     def set_up_second_factor(self, username: str) -> None:
         """What a person does with an authenticator app."""
         identity, pool = self.cloud.clients.identity, self.cloud.user_pool
-        password = "Long-enough-1"  # noqa: S105 - of a user of this test
+        password = "Long-enough-1"
         identity.admin_set_user_password(
             UserPoolId=pool, Username=username, Password=password, Permanent=True
         )

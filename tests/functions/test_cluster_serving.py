@@ -16,10 +16,10 @@ from controlplane.serving.runtimes import CATALOG
 from local import cluster_seed
 from tests.local.kserve_controller.embedded_cluster import (
     BUCKET,
-    NAMESPACE,
     EmbeddedCluster,
     running_cluster,
 )
+from tests.local.kserve_controller.samples import NAMESPACE
 from tests.local.serving.trained_models import train
 from tests.plans import OPENINGS
 from tests.waiting import eventually

@@ -72,6 +72,31 @@ def test_a_key_becomes_a_token_of_its_own_user(office: Office, cloud: Cloud) -> 
     }
 
 
+def test_keys_outlive_a_change_of_the_secret(
+    office: Office, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = office.machine_key()
+    office.exchange(key["api_key"])
+    subject = cloud.item("TENANT#acme", f"KEY#{key['key_id']}")["subject"]
+    secrets = cloud.clients.secrets
+    made = secrets.create_secret(Name=f"machines-{cloud.table}", SecretString="another one")
+    monkeypatch.setenv("MACHINE_SECRET_ARN", made["ARN"])
+    forget_wiring()
+
+    assert office.exchange(key["api_key"]).status == 200
+    assert cloud.item("TENANT#acme", f"KEY#{key['key_id']}")["subject"] == subject
+
+
+def test_a_user_who_was_made_anew_is_not_the_keys(office: Office, cloud: Cloud) -> None:
+    key = office.machine_key()
+    office.exchange(key["api_key"])
+    username = f"acme.key.{key['key_id']}"
+    cloud.clients.identity.admin_delete_user(UserPoolId=cloud.user_pool, Username=username)
+
+    refused = office.exchange(key["api_key"])
+    assert (refused.status, refused.body) == (401, office.exchange("hr_").body)
+
+
 def test_last_use_is_written_at_most_once_a_minute(
     office: Office, cloud: Cloud, later: SetClock
 ) -> None:
@@ -240,7 +265,7 @@ def test_the_gateway_is_told_why_not(
     infer, read = office.machine_key("infer"), office.machine_key("read")
     text = infer["api_key"]
     forged = _with_checksum(f"{text[:-72]}{'0' * 64}")
-    nothing = {"tenant": None, "key_id": None, "scopes": [], "machine": None, "tier": None}
+    nothing: Json = {"tenant": None, "key_id": None, "scopes": [], "machine": None, "tier": None}
     assert check("hr_x") == {"allowed": False, "reason": "malformed", "groups": [], **nothing}
     assert check(forged) == {"allowed": False, "reason": "unknown", "groups": [], **nothing}
     assert check(read["api_key"])["reason"] == "scope_missing"

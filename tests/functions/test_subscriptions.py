@@ -1,9 +1,12 @@
 """Who has a right to which tier, what follows for the tenant, and how that is explained."""
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from local.bench.wire import Call, Wire
 from tests.functions.api_calls import Api
 from tests.functions.cloud import Cloud
 from tests.functions.samples import Json
@@ -191,3 +194,56 @@ def test_a_tenant_without_a_subscription_has_the_standard_tier(
     shown = limits(call, tenant="acme")["limits"]
 
     assert shown["gpus"]["rule"] == {"kind": "default", "tier": "standard", "group": None}
+
+
+def test_a_tier_that_changes_while_somebody_subscribes_is_read_again(
+    platform: Platform, wire: Wire
+) -> None:
+    """Otherwise the propagation would miss a tenant that took the old limits a moment later."""
+    _meanwhile(
+        wire, lambda: platform.call("PATCH", "/tiers/premium", {"limits": {"gpus": 1}}), "gpus"
+    )
+
+    refused = platform.call(
+        "PUT", "/subscriptions/tenant", {"tier": "premium"}, x_tenant_id="umbrella"
+    )
+
+    assert (refused.status, refused.code) == (409, "concurrent_change")
+    assert platform.tenant("umbrella")["tier"] == "standard"
+    platform.subscribe("umbrella", "premium")
+    assert platform.tenant("umbrella")["limits"]["gpus"] == 1
+
+
+def test_a_tier_that_somebody_takes_while_it_is_deleted_stays(
+    platform: Platform, wire: Wire
+) -> None:
+    _meanwhile(wire, lambda: platform.subscribe("umbrella", "premium"), "deleted_at")
+
+    refused = platform.call("DELETE", "/tiers/premium")
+
+    assert (refused.status, refused.code) == (409, "concurrent_change")
+    assert platform.tier("premium")["tenants"] == 1
+    assert platform.call("DELETE", "/tiers/premium").code == "in_use"
+
+
+def test_a_tier_that_somebody_takes_while_it_changes_its_isolation_keeps_it(
+    platform: Platform, wire: Wire
+) -> None:
+    _meanwhile(wire, lambda: platform.subscribe("umbrella", "premium"), "dedicated")
+
+    refused = platform.call("PATCH", "/tiers/premium", {"isolation": "dedicated"})
+
+    assert (refused.status, refused.code) == (409, "concurrent_change")
+    assert platform.tier("premium")["isolation"] == "shared"
+
+
+def _meanwhile(wire: Wire, work: Callable[[], object], word: str) -> None:
+    """Do the work once, just before a transaction in which the word stands."""
+    pending = [True]
+
+    def before(call: Call) -> None:
+        if pending and call.name == "TransactWriteItems" and word in json.dumps(call.body):
+            pending.clear()
+            work()
+
+    wire.before = before

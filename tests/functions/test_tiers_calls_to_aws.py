@@ -53,6 +53,9 @@ def _ask(platform: Platform, method: str, path: str, body: Any = None) -> Answer
 def test_every_operation_keeps_its_budget(platform: Platform, wire: Wire) -> None:
     mine = {o.id for o in operations() if o.function == "tiers/api"}
     assert set(BUDGET) == mine
+    for method, _, _, calls in BUDGET.values():
+        assert len(calls) <= (1 if method == "GET" else 2)
+        assert (calls[-1] in (PUT, TRANSACT)) == (method != "GET")
     for entry in ("GET", "/tiers"), ("GET", "/limits"), ("GET", "/subscriptions"):
         _ask(platform, *entry)  # the wire's container is another one
     for name, (method, path, body, calls) in BUDGET.items():

@@ -59,15 +59,27 @@ class Trail:
         )
         return [sqs_record(message) for message in found.get("Messages", [])]
 
+    def take_all(self) -> list[Json]:
+        """Take everything that waits off the queue."""
+        taken: list[Json] = []
+        while batch := self.waiting():
+            for message in batch:
+                self._delete(message)
+            taken += batch
+        return taken
+
+    def _delete(self, message: Json) -> None:
+        self.cloud.clients.sqs.delete_message(
+            QueueUrl=self.queue, ReceiptHandle=message["receiptHandle"]
+        )
+
     def record(self) -> list[str]:
         """Record all that waits, up to a failure; the ids of messages that failed."""
         while batch := self.returned or self.waiting():
             answer = invoke("auditing/record_changes", {"Records": batch})
             failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
             for message in batch:
-                self.cloud.clients.sqs.delete_message(
-                    QueueUrl=self.queue, ReceiptHandle=message["receiptHandle"]
-                )
+                self._delete(message)
             self.returned = [message for message in batch if message["messageId"] in failed]
             if failed:
                 return failed

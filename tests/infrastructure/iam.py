@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -230,6 +231,7 @@ def _value_of(request: Request, variable: str) -> str:
     raise _UnresolvedError(name)
 
 
+@cache
 def _pattern(pattern: str) -> re.Pattern[str]:
     escaped = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
     return re.compile(escaped, re.DOTALL)

@@ -34,6 +34,18 @@ def test_no_function_outgrows_its_budget(assembly: Assembly) -> None:
         assert size < bound * MEGABYTE, function.entry
 
 
+def test_every_api_function_has_the_policies_with_it(assembly: Assembly) -> None:
+    """They are files, which a pattern that keeps the package small could leave out."""
+    source = ROOT / "layers/controlplane/python/controlplane/authorization/policies"
+    wanted = sorted(file.name for file in source.iterdir())
+    assert "schema.cedarschema" in wanted
+    for function in assembly.functions():
+        if function.entry.endswith("/api"):
+            [folder] = [layer for layer in function.layers if layer.is_dir()]
+            packed = folder / "python/controlplane/authorization/policies"
+            assert sorted(file.name for file in packed.iterdir()) == wanted, function.entry
+
+
 @pytest.mark.parametrize("archive", archives("lambda"), ids=lambda path: path.stem)
 def test_what_goes_to_aws_runs_on_arm64_and_python_3_13(built_layers: None, archive: Path) -> None:
     with zipfile.ZipFile(archive) as file:

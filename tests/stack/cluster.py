@@ -39,6 +39,16 @@ class ClusterClient:
         path = f"{collection.format(namespace=namespace)}/{name}/status"
         self._call("PUT", path, found | {"status": status})
 
+    def delete(self, collection: str, namespace: str, name: str) -> None:
+        self._call("DELETE", f"{collection.format(namespace=namespace)}/{name}")
+
+    def release(self, collection: str, namespace: str, name: str) -> None:
+        """Take the object's finalizers away, as whoever holds it does in the end."""
+        found = self.find(collection, namespace, name)
+        assert found is not None
+        del found["metadata"]["finalizers"]
+        self._call("PUT", f"{collection.format(namespace=namespace)}/{name}", found)
+
     def _call(self, method: str, path: str, body: Json | None = None) -> Json | None:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         request = self._client.param_serialize(

@@ -81,7 +81,7 @@ class RunningStack:
             if (user["tenant"], user["role"]) == (tenant, role)
         )
 
-    def caller(self, tenant: str = "acme", role: str = "developer") -> Caller:
+    def caller(self, tenant: str | None = "acme", role: str = "developer") -> Caller:
         """A signed-in user."""
         if (tenant, role) not in self._tokens:
             self._tokens[tenant, role] = stack.access_token(

@@ -1,6 +1,6 @@
 """The authorizer against a plain reading of the RBAC rules, over generated policies and their changes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -101,8 +101,12 @@ def changes(draw: st.DrawFn) -> tuple[str, Json | None, str, str]:
     return storage, obj, namespace, name
 
 
-def build(history: list[tuple[str, Json | None, str, str]], late: int) -> tuple[Store, Authorizer]:
-    """A store after these changes; the authorizer is there from change number `late` on."""
+def build(
+    history: list[tuple[str, Json | None, str, str]],
+    late: int = 0,
+    asked: Iterable[tuple[User, Attributes]] = (),
+) -> tuple[Store, Authorizer]:
+    """A store after these changes; the authorizer is there and asked from change number `late` on."""
     store = Store(Path(":memory:"), 10)
     authorizer = None
     for number, (storage, obj, namespace, name) in enumerate(history):
@@ -112,6 +116,9 @@ def build(history: list[tuple[str, Json | None, str, str]], late: int) -> tuple[
             store.put(storage, obj)
         elif store.get(storage, namespace, name):
             store.remove(storage, namespace, name)
+        if authorizer:
+            for user, question in asked:
+                authorizer.decide(user, question)
     return store, authorizer or Authorizer(store)
 
 
@@ -169,7 +176,7 @@ def test_decisions_are_those_of_a_plain_reading(
     late: int,
     asked: list[tuple[User, Attributes]],
 ) -> None:
-    store, authorizer = build(history, late)
+    store, authorizer = build(history, late, asked)
     for user, question in asked:
         found = list(reference_rules(store, user, question.namespace))
         expected = any(reference_allows(rule, question) for rule in found)
@@ -193,7 +200,7 @@ def test_a_role_that_may_be_written_gives_nothing_new(
     namespace: str,
     asked: list[Attributes],
 ) -> None:
-    _, authorizer = build(history, 0)
+    _, authorizer = build(history)
     resource = ResourceTable().find(GROUP, "v1", "roles")
     assert resource is not None
     obj: Json = {"metadata": {"name": "x", "namespace": namespace}, "rules": granted}
@@ -215,7 +222,7 @@ def test_a_role_that_may_be_written_gives_nothing_new(
 def test_a_role_within_ones_rights_may_always_be_written(
     history: list[tuple[str, Json | None, str, str]], user: User, data: st.DataObject
 ) -> None:
-    _, authorizer = build(history, 0)
+    _, authorizer = build(history)
     resource = ResourceTable().find(GROUP, "v1", "roles")
     assert resource is not None
     held = authorizer.held(user, "a").rules

@@ -89,7 +89,7 @@ def test_a_dry_run_uses_nothing(server: RunningServer, quotas: str, config_maps:
 
 
 def test_names_of_counts(server: RunningServer, namespace: str, quotas: str, services: str) -> None:
-    counted = {
+    counted: dict[str, tuple[str, str, Json]] = {
         "secrets": ("/api/v1", "secrets", {}),
         "count/secrets": ("/api/v1", "secrets", {}),
         "services": ("/api/v1", "services", {"spec": {"ports": [{"port": 80}]}}),

@@ -1,7 +1,7 @@
 """Who may call, for which tenant, and until when."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -148,7 +148,7 @@ def test_a_key_acts_under_its_own_name_and_within_its_scopes() -> None:
     principal = admit_principal(ADA, None, access=access).principal
 
     assert (principal.actor, principal.machine) == ("key:k1", "ci")
-    assert principal.scopes == {Scope.READ}
+    assert principal.scopes == frozenset({Scope.READ})
     assert ADA.scopes is None
     assert ADA.actor == "user:ada-sub"
 
@@ -161,9 +161,9 @@ def test_who_lacks_the_second_factor_is_told_so() -> None:
     assert refused.value.remedy
 
 
-@given(at=st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1)))
-def test_a_revocation_ends_every_token_issued_up_to_it(at: datetime) -> None:
-    moment = at.replace(tzinfo=UTC)
+@given(microseconds=st.integers(0, 4_000_000_000_000_000))
+def test_a_revocation_ends_every_token_issued_up_to_it(microseconds: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
     mark, issued_at = revocation_mark(moment), int(moment.timestamp())
     record = PrincipalRecord(revoked_before=mark)
 

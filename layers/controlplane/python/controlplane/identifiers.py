@@ -69,7 +69,7 @@ def serving_namespace(tenant_id: str) -> str:
 
 def runs_namespace(tenant_id: str) -> str:
     """Where a tenant's pipelines run. No tenant's own name ends in `-runs`, so the two never meet."""
-    return f"tenant-{tenant_id}-runs"
+    return f"tenant-{tenant_id}{RUNS_SUFFIX}"
 
 
 def route_name(project: str, deployment: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,7 +12,6 @@ from controlplane.auditing.model import AccessDenied, Change
 from controlplane.auditing.ports import ChangeQueue, ItemChange
 from controlplane.events import SYSTEM
 from controlplane.identifiers import PLATFORM, now
-from controlplane.requests import digest
 
 _DENIAL_DETAILS = ("action", "count", "first_at", "last_at")
 
@@ -34,7 +34,7 @@ def change_of(change: ItemChange) -> Change:
         return _readable(change, tenant_id, json.loads(event["detail"]))
     except (KeyError, TypeError, ValueError, ValidationError):
         place = str(event.get("id") or change.sequence_number)
-        return Change.unreadable(tenant_id, place, now(), digest(canonical_json(event).decode()))
+        return Change.unreadable(tenant_id, place, now(), sha256(canonical_json(event)).hexdigest())
 
 
 def _readable(change: ItemChange, tenant_id: str, detail: Mapping[str, Any]) -> Change:

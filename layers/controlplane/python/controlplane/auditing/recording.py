@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from pydantic import ValidationError
 
@@ -10,7 +11,6 @@ from controlplane.auditing.model import Change, Link
 from controlplane.auditing.ports import Anchors, AuditLedger, DeadLetters
 from controlplane.errors import ConcurrentChangeError, HeadraceError, UnavailableError
 from controlplane.identifiers import now
-from controlplane.requests import digest
 
 # A transaction holds at most 100 items, and a change makes at most 12 of them.
 MAX_CHANGES = 8
@@ -79,7 +79,7 @@ def _change_of(message: Message, dead_letters: DeadLetters) -> Change:
         return change
     dead_letters.put(message.group, message.message_id, message.body)
     place = f"messages/{message.message_id}"
-    return Change.unreadable(message.group, place, now(), digest(message.body))
+    return Change.unreadable(message.group, place, now(), sha256(message.body.encode()).hexdigest())
 
 
 def record_changes(

@@ -61,7 +61,7 @@ def exchange_key(text: str, *, ring: KeyRing, pool: UserPool, secret: bytes) -> 
             key = ring.adopt(presented.tenant_id, key, subject)
         except ConcurrentChangeError as revoked:
             raise _refused() from revoked
-    token = pool.issue_token(username, password)
+    token = _issue(key, username, password, pool)
     moment = now()
     if key.last_used_at is None or moment - key.last_used_at >= USE_NOTED_EVERY:
         ring.note_use(presented.tenant_id, key, moment)
@@ -110,6 +110,19 @@ def _proven(presented: PresentedKey, ring: KeyRing) -> StoredKey:
     if not is_right or key is None or not key.is_usable(now()) or stored.tenant_status != ACTIVE:
         raise _refused()
     return stored
+
+
+def _issue(key: ApiKey, username: str, password: str, pool: UserPool) -> AccessToken:
+    """A user whose password comes from an earlier secret gets the present one's. Raises UnauthenticatedError."""
+    try:
+        return pool.issue_token(username, password)
+    except UnauthenticatedError:
+        if pool.ensure_machine(username, password) != key.subject:
+            raise _refused() from None
+    try:
+        return pool.issue_token(username, password)
+    except UnauthenticatedError as locked:
+        raise _refused() from locked
 
 
 def _reason_against(

@@ -58,7 +58,7 @@ def upload_authority() -> UploadAuthority:
 
     settings = load(UploadSettings)
     return S3UploadAuthority(
-        lambda: client_of_request(_own_s3, _tenants_s3()),
+        lambda: client_of_request(_own_s3, _tenants_s3),
         aws.client("sts"),
         settings.models_bucket,
         settings.upload_role_arn,

@@ -63,10 +63,9 @@ def table() -> "Table":
     """
     from controlplane.adapters.dynamodb_table import Table
 
-    settings = load(TableSettings)
-    if settings.tenant_role_arn is None:
-        return own_table()
-    return Table(lambda: client_of_request(_own_client, _tenants_clients()), settings.table_name)
+    return Table(
+        lambda: client_of_request(_own_client, _tenants_clients), load(TableSettings).table_name
+    )
 
 
 @cache
@@ -77,15 +76,15 @@ def own_table() -> "Table":
     return Table(_own_client, load(TableSettings).table_name)
 
 
-def client_of_request(own: Callable[[], C], tenants: "TenantClients[C]") -> C:
+def client_of_request(own: Callable[[], C], tenants: "Callable[[], TenantClients[C]]") -> C:
     """The client whose credentials the request may use."""
     works_on = _works_on.get()
-    if works_on is _On.PLATFORM:
+    if works_on is _On.PLATFORM or load(TableSettings).tenant_role_arn is None:
         return own()
     if works_on is _On.NO_TENANT:
         raise ForbiddenError("there is no such tenant")
     if isinstance(works_on, str):
-        return tenants.of(works_on)
+        return tenants().of(works_on)
     raise NoTenantError("AWS is asked before the caller's tenant is known")
 
 
