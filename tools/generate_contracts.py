@@ -175,7 +175,9 @@ def _operation(operation: dict[str, Any], entry: str, method: str) -> dict[str, 
     is_open = operation.pop("x-open", False)
     creates = method == "post" and not operation.pop("x-creates-nothing", False)
     responses = {s: r for s, r in operation["responses"].items() if s != "422"}
-    statuses = ["422"] if is_open else ["401", "403", "404", "422"]
+    # Open operations are refused for what they are given alone; one that takes a key says so.
+    own = operation.pop("x-refusals", [])
+    statuses = ["422", *own] if is_open else ["401", "403", "404", "422"]
     if method != "get":
         statuses += ["409", "412"]
     if "requestBody" in operation:

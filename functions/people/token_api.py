@@ -39,7 +39,7 @@ class TokenView(BaseModel):
     operation_id="createToken",
     summary="Exchange an API key for a short-lived access token",
     tags=["machines"],
-    openapi_extensions={"x-open": True, "x-creates-nothing": True},
+    openapi_extensions={"x-open": True, "x-creates-nothing": True, "x-refusals": ["401"]},
 )
 def post_token(wanted: TokenRequest) -> Response[TokenView]:
     exchanged = exchange_key(

@@ -52,7 +52,7 @@ def measure_deliveries(settings: Settings, described: dict[str, Any], uploads: i
     One more upload goes first: it finds everything cold and is told apart. Raises BenchError.
     """
     training = train(settings)
-    token = stack.access_token(settings, f"{TENANT}-developer")
+    token = stack.access_token(settings, f"{TENANT}.developer")
     client = HeadraceClient(described["api_url"], token)
     client.ensure_project(PROJECT)
     with _watching(settings.kubeconfig) as sightings:

@@ -22,13 +22,14 @@ PATIENCE = 10.0  # seconds for a function process to end by itself
 
 @dataclass(frozen=True)
 class Report:
-    """What a function's process says after a call. CPU is in milliseconds, of all its threads.
+    """What a function's process says after a call. CPU is in milliseconds, of all its threads; `seconds` by the clock.
 
     `answer` is the function's own, the last of those that refused, or else the last of all.
     """
 
     answer: Json | None
     cpu: float
+    seconds: float
     cpu_total: float
     modules: list[str]
 
@@ -88,7 +89,7 @@ def running_function(
     with (
         tempfile.TemporaryFile("w+") as log,
         subprocess.Popen(
-            [*ISOLATED, str(PROGRAM), path],
+            [*ISOLATED, str(PROGRAM), path, function.module],
             env=dict(settings),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -105,17 +106,23 @@ def running_function(
 def bare_cpu(code: HostCode, function: Function, statements: str = "") -> float:
     """CPU-ms of a new interpreter that runs some statements with the function's layers on its path."""
     program = (
-        f"import sys; sys.path[:0] = sys.argv[1].split(':'); {statements}\n"
+        f"{statements}\n"
         "import resource; usage = resource.getrusage(resource.RUSAGE_SELF)\n"
         "print((usage.ru_utime + usage.ru_stime) * 1000)"
     )
+    return float(run_isolated(code, function, program))
+
+
+def run_isolated(code: HostCode, function: Function, program: str) -> str:
+    """What a program prints in a new interpreter with the function's layers on its path, and nothing else."""
     path = ":".join(map(str, code.path(function)))
+    prepared = f"import sys; sys.path[:0] = sys.argv[1].split(':')\n{program}"
     done = subprocess.run(
-        [*ISOLATED, "-c", program, path], env={}, capture_output=True, text=True, check=False
+        [*ISOLATED, "-c", prepared, path], env={}, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise BenchError(f"a bare interpreter failed:\n{done.stderr[-2000:]}")
-    return float(done.stdout)
+    return done.stdout
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

@@ -11,16 +11,16 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from cdk.paths import ROOT, Sources
-from local.bench import items
+from local.bench import examples
 from local.bench.errors import BenchError
+from local.bench.examples import Asker, Variant
 
 Json = dict[str, Any]
 BASE = "/api/v1"
 PAGE = 3  # items a page: so few that every list of ten, some of them deleted, has a full next page
-_MANIFEST = {
-    "format": "sklearn",
-    "files": [{"path": "model.joblib", "size": 1_000_000, "sha256": "5e" * 32}],
-}
+_PLAIN = Variant("")
+# One tenant's overview has no pages, the platform's has.
+_UNPAGED = frozenset({"GET /overview"})
 
 
 class Kind(StrEnum):
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 class Operation:
     """One operation of the document: its method, its path below `/api/v1`, the function that answers.
 
-    `is_open` needs no caller: it answers with files, or that the API is there.
+    `is_open` needs no caller. `takes_key` may be repeated with an `Idempotency-Key`.
     """
 
     method: str
@@ -43,11 +43,17 @@ class Operation:
     function: str
     kind: Kind
     has_body: bool
+    takes_key: bool
     is_open: bool
 
     @property
     def name(self) -> str:
         return f"{self.method} {self.path}"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it answers with a file, or that the API is there."""
+        return self.is_open and self.kind is Kind.READ
 
 
 @dataclass(frozen=True)
@@ -66,68 +72,64 @@ class Case:
     @property
     def signs(self) -> bool:
         """Whether the answer holds presigned requests or temporary credentials: signing costs CPU."""
-        return self.operation.name in _SIGNING
+        return self.operation.name in examples.SIGNING
 
+    @property
+    def signs_in(self) -> bool:
+        """Whether the answer is a token, for which Cognito is asked."""
+        return self.operation.name in examples.SIGNING_IN
 
-_UPLOADS = "/projects/{project}/models/{model}/uploads"
-_CREDENTIALS = "/projects/{project}/models/{model}/credentials"
-_ROLLOUTS = "/projects/{project}/deployments/{deployment}/rollouts"
-_SIGNING = {f"POST {_UPLOADS}", f"POST {_CREDENTIALS}"}
-_FIXED = {
-    "project": items.PROJECT,
-    "model": items.MODEL,
-    "version": str(items.VERSION),
-    "upload": items.UPLOAD,
-    "deployment": items.DEPLOYMENT,
-    "rollout": items.ROLLOUT,
-}
-# What a request of that number removes: its own one of the numbered items.
-_REMOVED: dict[str, Callable[[int], dict[str, str]]] = {
-    "DELETE /projects/{project}": lambda n: {"project": items.numbered_project(n)},
-    "DELETE /projects/{project}/deployments/{deployment}": lambda n: {
-        "deployment": items.numbered_deployment(n)
-    },
-    f"DELETE {_UPLOADS}/{{upload}}": lambda n: {"upload": items.numbered_upload(n)},
-    "DELETE /projects/{project}/models/{model}/versions/{version}": lambda n: {
-        "version": str(items.numbered_version(n))
-    },
-}
-_BODIES: dict[str, Callable[[str], Json]] = {
-    "POST /projects": lambda unique: {"name": f"new{unique}"},
-    f"POST {_UPLOADS}": lambda _: _MANIFEST,
-    f"POST {_ROLLOUTS}": lambda _: {"version": items.VERSION},
-}
+    @property
+    def is_few(self) -> bool:
+        """Whether it cannot be repeated as often as others."""
+        return self.operation.name in examples.FEW_OF_A_KIND
 
 
 @cache
 def operations() -> tuple[Operation, ...]:
     document = json.loads(Sources().openapi.read_text())
     return tuple(
-        Operation(
-            method=method.upper(),
-            path=path.removeprefix(BASE),
-            function=described["x-headrace-function"],
-            kind=_kind(method, described),
-            has_body="requestBody" in described,
-            is_open=described.get("security") == [],
-        )
+        _operation(method.upper(), path.removeprefix(BASE), described)
         for path, methods in document["paths"].items()
         for method, described in methods.items()
     )
 
 
+def _operation(method: str, path: str, described: Json) -> Operation:
+    parameters = {parameter["name"] for parameter in described.get("parameters", [])}
+    return Operation(
+        method=method,
+        path=path,
+        function=described["x-headrace-function"],
+        kind=_kind(method, path, parameters),
+        has_body="requestBody" in described,
+        takes_key="Idempotency-Key" in parameters and "requestBody" in described,
+        is_open=described.get("security") == [],
+    )
+
+
+def _kind(method: str, path: str, parameters: set[str]) -> Kind:
+    if method != "GET" and f"{method} {path}" not in examples.READING:
+        return Kind.CHANGE
+    return Kind.LIST if "cursor" in parameters else Kind.READ
+
+
 def cases() -> Iterator[Case]:
-    """Every operation; creations also with an `Idempotency-Key`, lists also with a cursor.
+    """Every operation; creations also with an `Idempotency-Key`, lists also with a cursor, some in other ways too.
 
     Raises BenchError for an operation that nobody has said how to call.
     """
     for operation in operations():
         yield _case(operation)
-        if operation.has_body:
+        if operation.takes_key:
             yield _case(operation, key="key")
-        if operation.kind is Kind.LIST:
-            first = _case(operation)
-            yield Case(f"{first.name}, next page", operation, first.event, pages=True)
+        if operation.kind is Kind.LIST and operation.name not in _UNPAGED:
+            yield _following(_case(operation))
+        for variant in examples.VARIANTS.get(operation.name, ()):
+            other = _case(operation, variant)
+            yield other
+            if operation.name in _UNPAGED:
+                yield _following(other)
 
 
 def next_page(event: Json, cursor: str) -> Json:
@@ -138,44 +140,66 @@ def next_page(event: Json, cursor: str) -> Json:
     return later
 
 
-def _case(operation: Operation, key: str = "") -> Case:
-    if operation.has_body and operation.name not in _BODIES:
-        raise BenchError(f"tell local/bench/operations.py a body for {operation.name}")
+def request(operation: Operation, names: dict[str, str], asker: Asker) -> Json:
+    """A request without query and body."""
+    return _event(operation, _path(operation, names), "", None, asker)
+
+
+def _following(first: Case) -> Case:
+    return Case(f"{first.name}, next page", first.operation, first.event, pages=True)
+
+
+def _case(operation: Operation, variant: Variant = _PLAIN, key: str = "") -> Case:
+    body_of = variant.body or _numbered_body(operation, key)
+    asker = variant.asker or examples.asker_of(operation.name)
+    if key:
+        label = ", with Idempotency-Key"
+    else:
+        label = f", {variant.label}" if variant.label else ""
 
     def event(number: int) -> Json:
-        unique = f"{key}{number}"
-        removed = _REMOVED.get(operation.name)
-        names = _FIXED | (removed(number) if removed else {})
-        body = _BODIES[operation.name](unique) if operation.has_body else None
-        headers = {"idempotency-key": unique} if key else {}
-        query = f"limit={PAGE}" if operation.kind is Kind.LIST else ""
-        return _event(operation.method, _path(operation, names), query, body, headers)
+        numbered = examples.NUMBERED.get(operation.name)
+        names = examples.FIXED | (numbered(number) if numbered else {})
+        body = body_of(number) if operation.has_body else None
+        keyed = Asker(asker.claims, asker.headers | {"idempotency-key": f"{key}{number}"})
+        query = variant.query or (f"limit={PAGE}" if operation.kind is Kind.LIST else "")
+        return _event(operation, _path(operation, names), query, body, keyed if key else asker)
 
     event(0)  # an operation that cannot be called is reported before anything is measured
-    return Case(f"{operation.name}{', with Idempotency-Key' if key else ''}", operation, event)
+    return Case(f"{operation.name}{label}", operation, event)
+
+
+def _numbered_body(operation: Operation, key: str) -> Callable[[int], Json]:
+    if not operation.has_body:
+        return lambda _: {}
+    if operation.name not in examples.BODIES:
+        raise BenchError(f"tell local/bench/examples.py a body for {operation.name}")
+    body = examples.BODIES[operation.name]
+    return lambda number: body(f"{key}{number}")
 
 
 def _path(operation: Operation, names: dict[str, str]) -> str:
     unknown = set(re.findall(r"{(\w+)}", operation.path)) - set(names)
     if unknown:
-        raise BenchError(f"tell local/bench/operations.py a {unknown.pop()} for {operation.name}")
+        raise BenchError(f"tell local/bench/examples.py a {unknown.pop()} for {operation.name}")
     return BASE + operation.path.format(**names)
 
 
-def _kind(method: str, described: Json) -> Kind:
-    if method != "get":
-        return Kind.CHANGE
-    parameters = {parameter["name"] for parameter in described.get("parameters", [])}
-    return Kind.LIST if "cursor" in parameters else Kind.READ
-
-
-def _event(method: str, path: str, query: str, body: Json | None, headers: dict[str, str]) -> Json:
+def _event(operation: Operation, path: str, query: str, body: Json | None, asker: Asker) -> Json:
     """Payload format 2.0 of an HTTP API, after the checked-in sample."""
     event = deepcopy(_sample())
     event |= {"rawPath": path, "rawQueryString": query}
     event["queryStringParameters"] = dict(parse_qsl(query))
-    event["headers"] |= headers
-    event["requestContext"]["http"] |= {"method": method, "path": path}
+    event["headers"] |= asker.headers
+    context = event["requestContext"]
+    context["http"] |= {"method": operation.method, "path": path}
+    if operation.is_open:
+        del context["authorizer"]
+    else:
+        claims = context["authorizer"]["jwt"]["claims"]
+        for own in ("tenant_id", "roles"):
+            del claims[own]
+        claims |= asker.claims
     event["body"] = json.dumps(body) if body is not None else None
     return event
 

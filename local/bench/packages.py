@@ -30,8 +30,12 @@ class Function:
     layers: tuple[str, ...]
 
     @property
+    def module(self) -> str:
+        return self.entry.split("/")[1]
+
+    @property
     def is_api(self) -> bool:
-        return self.entry.endswith("/api")
+        return self.module == "api" or self.module.endswith("_api")
 
 
 def read_functions(assembly: Path) -> list[Function]:

@@ -66,7 +66,12 @@ class _Office:
     def __init__(self, settings: Settings, described: dict[str, Any]) -> None:
         self._base = f"{described['api_url']}/api/v1"
         self._described = described
-        self._administrator = stack.access_token(settings, f"{TENANT}-tenant-admin")
+        username = next(
+            user["username"]
+            for user in described["users"]
+            if (user["tenant"], user["role"]) == (TENANT, "tenant-admin")
+        )
+        self._administrator = stack.access_token(settings, username)
         self._client = HeadraceClient(described["api_url"], self._administrator)
         self._identity = EmbeddedCloud(settings.endpoint).client("cognito-idp")
 

@@ -16,6 +16,7 @@ from tests.fakes.cluster import MemoryCluster
 from tests.fakes.deployments import MemoryDeployments, MemoryLimits, MemoryVersionCatalog
 from tests.fakes.models import MemoryModels, MemoryProjectDirectory
 from tests.fakes.people import MemoryMachines, MemoryPeople, MemoryPrincipals
+from tests.fakes.policies import MemoryChecker, MemoryPolicies
 from tests.fakes.projects import MemoryProjects
 from tests.fakes.quotas import MemoryInventory, MemoryUse
 from tests.fakes.table import MemoryTable
@@ -31,6 +32,7 @@ __all__ = [
     "MemoryAudit",
     "MemoryBus",
     "MemoryChangeQueue",
+    "MemoryChecker",
     "MemoryCluster",
     "MemoryDeadLetters",
     "MemoryDeployments",
@@ -41,6 +43,7 @@ __all__ = [
     "MemoryMemberships",
     "MemoryModels",
     "MemoryPeople",
+    "MemoryPolicies",
     "MemoryPrincipals",
     "MemoryProjectDirectory",
     "MemoryProjects",

@@ -4,9 +4,6 @@ import itertools
 
 from hypothesis import HealthCheck, given, settings
 
-from controlplane.identifiers import now
-from controlplane.people.model import InvitationSent, Person, PersonInvited, PersonStatus
-from controlplane.people.ports import PersonRepository
 from controlplane.runtime.wiring.people import person_repository
 from controlplane.runtime.wiring.tables import use_platform
 from tests.functions.cloud import Cloud
@@ -15,22 +12,23 @@ from tests.unit.people.interleaving import NAMES, Request, administrators, play,
 _numbers = itertools.count(1)
 
 
-def tenant_of_administrators(people: PersonRepository) -> str:
+def tenant_of_administrators(cloud: Cloud) -> str:
     """A tenant of its own with three administrators."""
     tenant = f"t{next(_numbers)}"
-    for name in NAMES:
-        person = Person(
-            name=name,
-            email=f"{name}@t.example",
-            roles=("tenant-admin",),
-            created_at=now(),
-            created_by="root",
-        )
-        invited = PersonInvited(tenant_id=tenant, person=name, roles=person.roles)
-        person = people.add(tenant, person, invited, None)
-        made = {"status": PersonStatus.INVITED, "subject": f"sub-{tenant}-{name}"}
-        sent = InvitationSent(tenant_id=tenant, person=name)
-        people.change(tenant, person, person.model_copy(update=made), sent)
+    place = {"pk": f"TENANT#{tenant}"}
+    person = {
+        "email": "somebody@t.example",
+        "roles": ["tenant-admin"],
+        "status": "Invited",
+        "created_at": "2026-03-02T09:15:00+00:00",
+        "created_by": "root",
+        "version": 1,
+    }
+    people = [
+        place | person | {"sk": f"PERSON#{name}", "name": name, "subject": f"sub-{name}"}
+        for name in NAMES
+    ]
+    cloud.put_many([*people, place | {"sk": "ADMINISTRATORS", "names": set(NAMES)}])
     return tenant
 
 
@@ -43,7 +41,7 @@ def test_an_administrator_remains_and_the_set_is_the_truth(
 ) -> None:
     use_platform()
     people = person_repository()
-    tenant = tenant_of_administrators(people)
+    tenant = tenant_of_administrators(cloud)
     play(tenant, schedule, people)
 
     remaining = administrators(tenant, people)

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from local.bench.wire import Call, Wire
-from tests.functions.api_calls import Api, invoke
+from tests.functions.api_calls import Answer, Api, invoke
 from tests.functions.cloud import Cloud
 from tests.functions.container import SetClock
 from tests.functions.samples import SCHEMAS, Json, sample, schema
@@ -30,6 +30,15 @@ def bus(cloud: Cloud, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
 
 def published(wire: Wire) -> list[Json]:
     return [e for c in wire.calls if c.action == "PutEvents" for e in c.body["Entries"]]
+
+
+def request_tenant(call: Api, tenant: str) -> Answer:
+    body = {
+        "tenant": tenant,
+        "display_name": tenant.capitalize(),
+        "administrator": {"name": "ada", "email": f"ada@{tenant}.example"},
+    }
+    return call("POST", "/tenants", body, tenant=None, role="platform-admin")
 
 
 def is_valid(detail: Json) -> None:
@@ -111,6 +120,48 @@ def test_entries_that_the_bus_refuses_are_delivered_again(
     records = cloud.stream_records()
     refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
     answer = {"FailedEntryCount": 1, "Entries": [{"EventId": "1"}, refused, {"EventId": "3"}]}
+    bus.before = lambda made: (200, answer) if made.action == "PutEvents" else None
+
+    failed = invoke("events/publish", records)["batchItemFailures"]
+
+    numbers = [
+        r["dynamodb"]["SequenceNumber"]
+        for r in records["Records"]
+        if r["dynamodb"]["NewImage"].get("event")
+    ]
+    assert failed == [{"itemIdentifier": numbers[1]}]
+
+
+def test_events_are_published_by_the_names_that_others_know_them_by_as_well(
+    call: Api, cloud: Cloud, bus: Wire
+) -> None:
+    assert request_tenant(call, "initech").status == 202
+    assert invoke("events/publish", cloud.stream_records()) == {"batchItemFailures": []}
+
+    own, known = published(bus)
+    assert (own["Source"], own["DetailType"]) == (
+        "headrace.onboarding",
+        "TenantOnboardingRequested",
+    )
+    assert (known["Source"], known["DetailType"]) == (
+        "controlPlaneEventSource",
+        "onboardingRequest",
+    )
+    detail = json.loads(known["Detail"])
+    assert detail["tenantId"] == "initech"
+    assert detail["metadata"] == json.loads(own["Detail"])["metadata"]
+    assert "@" not in own["Detail"] + known["Detail"], "events tell nothing of persons"
+
+
+def test_event_is_delivered_again_when_the_bus_refuses_one_of_its_names(
+    call: Api, cloud: Cloud, bus: Wire
+) -> None:
+    for tenant in ("initech", "hooli"):
+        request_tenant(call, tenant)
+    records = cloud.stream_records()
+    refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
+    taken = [{"EventId": "1"}, {"EventId": "2"}, {"EventId": "3"}, refused]
+    answer = {"FailedEntryCount": 1, "Entries": taken}
     bus.before = lambda made: (200, answer) if made.action == "PutEvents" else None
 
     failed = invoke("events/publish", records)["batchItemFailures"]

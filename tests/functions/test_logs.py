@@ -12,6 +12,7 @@ from local.bench.wire import Wire
 from tests.functions.api_calls import Api, Person, invoke, operations
 from tests.functions.cloud import ACCESS, Cloud
 from tests.functions.container import Log, forget_wiring
+from tests.functions.examples import body_of, path_of
 from tests.functions.samples import Json, sample
 from tests.functions.scenario import FILES, MODEL_BYTES, Scenario, manifest_of
 
@@ -23,8 +24,10 @@ BODIES: dict[str, Json] = {
     | {"framework_version": BODY},
     "POST /projects/{project}/deployments/{deployment}/rollouts": {"version": 2},
 }
+SECRETS = ("secret_access_key", "session_token", "api_key", "access_token")
 PEOPLE = [
     Person("acme", "developer"),
+    Person("acme", "tenant-admin"),
     Person("acme", "viewer"),
     Person("globex", "tenant-admin"),
     Person(None, "platform-admin"),
@@ -67,7 +70,7 @@ def secrets_of(call: Api) -> set[str]:
     }
     for answer in call.answers:
         content = json.loads(answer.body) if answer.body.startswith("{") else {}
-        found |= {content[k] for k in ("secret_access_key", "session_token") if k in content}
+        found |= {content[k] for k in SECRETS if k in content}
         for put in [*content.get("files", []), content.get("manifest")]:
             if isinstance(put, dict) and "url" in put:
                 found |= set(parse_qs(urlsplit(put["url"]).query)["X-Amz-Signature"])
@@ -77,15 +80,15 @@ def secrets_of(call: Api) -> set[str]:
 
 
 def everybody_tries_everything(call: Api, names: dict[str, str]) -> None:
-    order = {"GET": 0, "POST": 1, "DELETE": 2}
+    order = {"GET": 0, "POST": 1, "PUT": 2, "PATCH": 2, "DELETE": 3}
     listed = [o for o in operations() if "docs" not in o.path]
     for operation in sorted(listed, key=lambda o: order[o.method]):
         for person in PEOPLE:
             call.call_as(
                 person,
                 operation.method,
-                operation.path.format(**names) + ("?limit=1" if operation.is_listing else ""),
-                BODIES.get(operation.name),
+                path_of(operation, **names) + ("?limit=1" if operation.is_listing else ""),
+                BODIES.get(operation.name) or body_of(operation),
                 {"Idempotency-Key": KEY, "X-Tenant-Id": "acme", "If-Match": '"1"'},
             )
 

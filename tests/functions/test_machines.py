@@ -195,15 +195,20 @@ def test_keys_are_revoked_all_at_once_with_a_dry_run(office: Office) -> None:
 def test_many_keys_are_revoked_in_few_transactions(
     office: Office, cloud: Cloud, wire: Wire
 ) -> None:
-    for number in range(5):
-        for _ in range(10):
-            office.machine_key(machine=f"m{number}")
+    made = {"created_at": "2026-03-02T09:15:00+00:00", "created_by": "root", "version": 1}
+    until = {"valid_until": "2099-01-01T00:00:00+00:00", "digest": "0" * 64}
+    tenant = {"pk": "TENANT#acme", "roles": ["service"]} | made
+    cloud.put_many(
+        [tenant | {"sk": f"MACHINE#m{n}", "name": f"m{n}", "active_keys": 10} for n in range(5)]
+    )
+    keys = [{"key_id": f"k{n:012x}", "machine": f"m{n % 5}", "scopes": ["read"]} for n in range(50)]
+    cloud.put_many([tenant | until | key | {"sk": f"KEY#{key['key_id']}"} for key in keys])
     office.ask("GET", "/keys")
-    with wire.recording() as made:
+    with wire.recording() as said:
         revoked = office.ask("POST", "/keys/revoke", {}).json
 
     assert len(revoked["keys"]) == 50
-    assert [said.name for said in made] == ["Query", *["TransactWriteItems"] * 3]
+    assert [call.name for call in said] == ["Query", *["TransactWriteItems"] * 3]
     assert {m["active_keys"] for m in office.ask("GET", "/machines").json["items"]} == {0}
 
 

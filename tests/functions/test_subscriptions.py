@@ -237,6 +237,19 @@ def test_a_tier_that_somebody_takes_while_it_changes_its_isolation_keeps_it(
     assert platform.tier("premium")["isolation"] == "shared"
 
 
+def test_of_two_tiers_that_are_given_a_group_at_once_one_gets_it(
+    platform: Platform, wire: Wire
+) -> None:
+    path = "/tiers/{}/groups/gold"
+    _meanwhile(wire, lambda: platform.call("PUT", path.format("standard")), "GROUP#gold")
+
+    refused = platform.call("PUT", path.format("premium"))
+
+    assert (refused.status, refused.code) == (409, "concurrent_change")
+    assert platform.tier("standard")["groups"] == ["gold"]
+    assert platform.tier("premium")["groups"] == []
+
+
 def _meanwhile(wire: Wire, work: Callable[[], object], word: str) -> None:
     """Do the work once, just before a transaction in which the word stands."""
     pending = [True]

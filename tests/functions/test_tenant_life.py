@@ -184,6 +184,18 @@ def test_offboarding_exports_and_removes_all_that_a_tenant_has(
     assert active.ask("DELETE").json["status"] == "Offboarded"
 
 
+def test_offboarding_finds_what_deleted_projects_left(
+    active: TenantLife, cloud: Cloud, server: RunningServer
+) -> None:
+    scenario = Scenario(active.call, cloud, tenant=active.tenant)
+    scenario.create_project()
+    scenario.open_upload()
+    assert scenario.call("DELETE", "/projects/vision").status == 204
+    active.ask("DELETE")
+    assert active.run() == "Offboarded"
+    assert traces(cloud, server, active.tenant) == set()
+
+
 def test_suspension_stops_changes_and_says_what_is_still_held(
     active: TenantLife, cloud: Cloud
 ) -> None:
@@ -209,6 +221,19 @@ def test_suspension_stops_changes_and_says_what_is_still_held(
     invoke("onboarding/switch_serving", active.event)
     resumed = active.ask("GET").json
     assert (resumed["status"], resumed["serving"]) == ("Active", "Running")
+
+
+def test_upload_to_a_suspended_tenant_is_refused_whichever_way_it_comes(
+    active: TenantLife, cloud: Cloud
+) -> None:
+    scenario = Scenario(active.call, cloud, tenant=active.tenant)
+    scenario.create_project()
+    active.ask("POST", "/suspend", {"serving": "keep", "reason": "unpaid"})
+    key = f"models/{active.tenant}/vision/digits/model.joblib"
+    refused = scenario.register(scenario.arrival(key, scenario.put_object(key, b"one")))
+    assert refused["state"] == "Rejected"
+    [rejected] = scenario.call("GET", "/rejected-uploads").json["items"]
+    assert rejected["reason"]["code"] == "TenantNotActive"
 
 
 def test_changes_need_the_present_state(active: TenantLife) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tests.infrastructure.assembly import Assembly, Resource
@@ -38,8 +39,16 @@ class Roles:
     def __init__(self, assembly: Assembly) -> None:
         self.assembly = assembly
 
-    def all(self) -> list[Role]:
+    @cached_property
+    def _resources(self) -> dict[tuple[str, str], Resource]:
+        return {(found.stack, found.id): found for found in self.assembly.resources()}
+
+    @cached_property
+    def _roles(self) -> list[Role]:
         return [self._role(found) for found in self.assembly.resources("AWS::IAM::Role")]
+
+    def all(self) -> list[Role]:
+        return self._roles
 
     def get(self, start: str) -> Role:
         """The one whose name, "<stack>/<logical id>", begins so."""
@@ -100,8 +109,7 @@ class Roles:
         raise LookupError(f"no stack exports {name}")
 
     def _resource(self, stack: str, name: str) -> Resource:
-        (found,) = [r for r in self.assembly.resources() if (r.stack, r.id) == (stack, name)]
-        return found
+        return self._resources[stack, name]
 
     def _named(self, stack: str, name: str) -> str:
         return _physical(self._resource(stack, name))

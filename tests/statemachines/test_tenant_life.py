@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from local.demo.traffic import LiveTraffic
 from local.demo.training import Training
@@ -40,6 +41,9 @@ def test_one_call_makes_a_tenant_that_serves_and_another_ends_it_without_a_trace
 
     project = tenant.create_project("vision")
     deployment = project.serve("digits", training.first.file.read_bytes())
+    ready = deployment["endpoints"]["v2"].removesuffix("/infer") + "/ready"
+    # The gateway hears of a new namespace's Service a moment after everybody else.
+    eventually(lambda: requests.get(ready, timeout=5).ok, "the gateway to know the model")
     models = {"first": training.first.predictions}
     with LiveTraffic(deployment["endpoints"]["v2"], training.rows, models) as traffic:
         eventually(lambda: traffic.answers.count > 20, "callers to be answered")

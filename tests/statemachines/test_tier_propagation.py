@@ -31,7 +31,7 @@ class Tier:
 
     @cached_property
     def platform(self) -> Caller:
-        return self.stack.caller(None, "platform-admin")  # type: ignore[arg-type]
+        return self.stack.caller(None, "platform-admin")
 
     @cached_property
     def cluster(self) -> KubernetesTenants:

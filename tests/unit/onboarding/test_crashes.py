@@ -59,6 +59,11 @@ def is_whole(world: World, tier: str) -> bool:
     return world.objects == OTHERS | expected
 
 
+def assert_active(world: World, tier: str) -> None:
+    assert world.tenant.status is TenantStatus.ACTIVE
+    assert is_whole(world, tier)
+
+
 def is_gone(world: World) -> bool:
     return world.objects == OTHERS
 
@@ -87,8 +92,7 @@ def test_onboarding_that_is_aborted_anywhere_is_whole_or_gone_and_can_be_repeate
             assert ended.administrator is None
             assert isinstance(world.tenants.events[-1], TenantOnboardingFailed)
             onboard(world, tier)
-        assert world.tenant.status is TenantStatus.ACTIVE
-        assert is_whole(world, tier)
+        assert_active(world, tier)
     assert ends[TenantStatus.ONBOARDING_FAILED] > 50
     assert ends[TenantStatus.ACTIVE] >= 1  # the last record was written, only its answer was lost
 
@@ -108,8 +112,7 @@ def test_taking_back_goes_on_after_any_crash(tier: str, aborting: bool) -> None:
         world.crashes.forever = None
         world.aborting = False
         onboard(world, tier)
-        assert world.tenant.status is TenantStatus.ACTIVE
-        assert is_whole(world, tier)
+        assert_active(world, tier)
 
 
 @pytest.mark.parametrize("name", [name for name, _ in MAKING if name != "nodes"])

@@ -168,6 +168,39 @@ def test_tenants_that_come_and_go_meanwhile_do_not_confuse_the_count() -> None:
     assert set(world.cluster.plans) == {"t0", "t1", "t2", "t9"}
 
 
+def test_an_execution_stops_at_its_next_step_when_the_tier_has_changed_again() -> None:
+    world = World()
+    first = world.change(7)
+    share = open_propagation("premium", first, "first", propagations=world.propagations)
+    world.change(8)
+    before = world.progress
+
+    following = record_page(
+        "premium",
+        first,
+        "first",
+        share.page,
+        share.after,
+        [world.attempt(tenant_id) for tenant_id in share.tenants],
+        is_last_share=False,
+        propagations=world.propagations,
+    )
+
+    assert not following.go_on
+    assert world.progress == before
+
+
+def test_an_execution_that_comes_after_the_next_change_does_not_begin() -> None:
+    world = World()
+    first = world.change(7)
+    world.change(8)
+
+    share = open_propagation("premium", first, "late", propagations=world.propagations)
+
+    assert not share.go_on
+    assert world.platform.propagations == {}
+
+
 def test_a_tier_that_went_meanwhile_ends_its_propagation() -> None:
     world = World(0)
     generation = world.change(7)

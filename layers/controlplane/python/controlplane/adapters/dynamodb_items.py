@@ -92,8 +92,8 @@ def create(
 ) -> Item:
     """Put a new item, once per idempotent request: a repeat returns the item as it was made first.
 
-    Room is taken in the tenant's quotas, and `also` is written, by the same write. Raises AlreadyExistsError, QuotaExceededError,
-    IdempotencyKeyReusedError, RequestInFlightError.
+    Room is taken in the tenant's quotas, and `also` is written, by the same write. Raises AlreadyExistsError,
+    QuotaExceededError, IdempotencyKeyReusedError, RequestInFlightError.
     """
     key = Key(item["pk"], item["sk"])
     made = Write(key, item=item, condition=ABSENT)

@@ -13,13 +13,18 @@ from controlplane.adapters.dynamodb_table import (
     project_partition,
 )
 from controlplane.adapters.dynamodb_tenants import tenant_key
-from controlplane.errors import ConcurrentChangeError, InUseError, NotFoundError
+from controlplane.errors import (
+    ConcurrentChangeError,
+    InUseError,
+    NotFoundError,
+    UploadRejectedError,
+)
 from controlplane.limits import Reservation
 from controlplane.registry.model import Model, ModelVersion, ModelVersionDeleted
 from controlplane.registry.ports import ProjectAllowance
 from controlplane.requests import Page, PageRequest
 from controlplane.serving.model import ServedVersion
-from controlplane.tenancy.model import Tenant
+from controlplane.tenancy.model import Tenant, TenantStatus
 
 
 def model_key(tenant_id: str, project: str, model: str) -> Key:
@@ -46,10 +51,14 @@ class DynamoDBProjectDirectory:
         found = self._table.get_many([tenant, wanted, quotas])
         if tenant not in found or is_tombstone(found.get(wanted)):
             return None
-        used = found.get(quotas, {})
-        return ProjectAllowance(
-            Tenant.model_validate(found[tenant]).limits, int(used.get("stored_bytes", 0))
-        )
+        owner, used = Tenant.model_validate(found[tenant]), found.get(quotas, {})
+        if owner.status is not TenantStatus.ACTIVE:
+            raise UploadRejectedError(
+                "TenantNotActive",
+                f"tenant {tenant_id} is {owner.status.value}",
+                remedy="Ask the platform's administrators to activate it, then upload again.",
+            )
+        return ProjectAllowance(owner.limits, int(used.get("stored_bytes", 0)))
 
 
 class DynamoDBModels:

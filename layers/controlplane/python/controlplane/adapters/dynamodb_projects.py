@@ -56,9 +56,12 @@ class DynamoDBProjects:
 
     def remove(self, tenant_id: str, project: Project, event: ProjectDeleted) -> None:
         key = project_key(tenant_id, project.name)
+        left = tombstone(key, event, project.version)
+        # Records of its uploads and rollouts lie in a partition of its own, which offboarding finds through it.
+        del left["expires_at"]
         gone = Write(
             key,
-            item=tombstone(key, event, project.version),
+            item=left,
             condition=f"{UNCHANGED} AND model_versions = :none",
             names=VERSION,
             values={":known": project.version, ":none": 0},

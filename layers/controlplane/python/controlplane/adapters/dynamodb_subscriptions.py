@@ -44,10 +44,8 @@ from controlplane.requests import Page, PageRequest
 from controlplane.tiers.model import (
     STANDARD,
     WHOLE_TENANT,
-    LimitChanges,
     Rule,
     Subscription,
-    Tier,
 )
 from controlplane.tiers.ports import Standing, TenantTier
 from controlplane.tiers.subscriptions import tenant_under
@@ -64,12 +62,6 @@ def subscription_key(tenant_id: str, subscriber: str) -> Key:
 
 def directory_key(tenant_id: str) -> Key:
     return Key(PARTITION, f"TENANT#{tenant_id}")
-
-
-def tenant_tier_attributes(tier: Tier) -> Item:
-    """What a new tenant's item says of its tier: `tier`, `isolation`, `limits` and `limits_from`."""
-    nobody = TenantTier("", "", tier.isolation, Limits(), {}, in_cluster=False)
-    return _attributes(tenant_under(nobody, tier, LimitChanges()))
 
 
 class DynamoDBSubscriptions:

@@ -100,9 +100,6 @@ class DynamoDBTiers:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def get(self, name: str) -> Tier:
-        return _present(name, self._table.get(tier_key(name)))
-
     def all(self) -> Sequence[Tier]:
         tiers: list[Tier] = []
         page = Page[Tier]([], "")

@@ -1,6 +1,7 @@
 """The event bus."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,7 +32,7 @@ class EventBridgeBus:
         for start in range(0, len(entries), MAX_ENTRIES):
             answers += self._put(entries[start : start + MAX_ENTRIES])
         taken = iter(answers)
-        return [all([next(taken) for _ in group]) for group in announced]
+        return [all(tuple(islice(taken, len(group)))) for group in announced]
 
     def _put(self, events: Sequence[Mapping[str, Any]]) -> list[bool]:
         try:

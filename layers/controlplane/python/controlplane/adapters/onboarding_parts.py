@@ -6,7 +6,6 @@ from controlplane.limits import TenantPlan
 from controlplane.onboarding.model import ClusterStep, TenantRecord
 from controlplane.onboarding.ports import Removal
 
-
 _ROUNDS = 4  # of removing some of the people, in one call
 
 

@@ -67,7 +67,7 @@ class TemporaryCredentials:
 
 class ProjectDirectory(Protocol):
     def find_allowance(self, tenant_id: str, project: str) -> ProjectAllowance | None:
-        """None when the tenant has no such project."""
+        """None when the tenant has no such project. Raises UploadRejectedError for a tenant that is not active."""
         ...
 
 

@@ -21,7 +21,7 @@ from controlplane.runtime.caller import Caller, PlatformCaller
 from controlplane.runtime.cursors import open_cursor, seal_cursor
 from controlplane.runtime.observability import logger
 from controlplane.runtime.problems import PROBLEM_JSON, invalid_request, problem, problem_of
-from controlplane.runtime.wiring.tables import cursor_key, forget_tenant
+from controlplane.runtime.wiring import tables
 
 BASE = "/api/v1"
 CORRELATION_HEADER = "X-Correlation-Id"
@@ -88,7 +88,7 @@ def serve(
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         given = headers.get(CORRELATION_HEADER.lower(), "")
         correlation_id = given if _CORRELATION_ID.fullmatch(given) else str(uuid4())
-        forget_tenant()
+        tables.forget_tenant()
         logger.clear_state()
         logger.append_keys(correlation_id=correlation_id, request_id=context.aws_request_id)
         with correlated(correlation_id):
@@ -181,14 +181,17 @@ def page_request(
     if not cursor:
         return PageRequest(limit)
     listing = api.current_event.path
-    return PageRequest(limit, open_cursor(cursor_key(), caller.tenant_id, listing, cursor))
+    return PageRequest(limit, open_cursor(tables.cursor_key(), caller.tenant_id, listing, cursor))
 
 
 def listing(
-    api: APIGatewayHttpResolver, caller: Caller | PlatformCaller, page: Page[Any], view: Callable[[Any], T]
+    api: APIGatewayHttpResolver,
+    caller: Caller | PlatformCaller,
+    page: Page[Any],
+    view: Callable[[Any], T],
 ) -> Listing[T]:
     """A page as callers see it, with the sealed cursor of the next."""
     after = page.next_after
     path = api.current_event.path
-    sealed = seal_cursor(cursor_key(), caller.tenant_id, path, after) if after else None
+    sealed = seal_cursor(tables.cursor_key(), caller.tenant_id, path, after) if after else None
     return Listing(items=[view(item) for item in page.items], next=sealed)

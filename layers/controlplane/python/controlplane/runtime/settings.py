@@ -23,6 +23,8 @@ class Settings(BaseModel):
 
 
 class TableSettings(Settings):
+    """`tenant_role_arn` is the role that API functions take on for a tenant; others work with their own."""
+
     table_name: str
     aws_region: str
     aws_endpoint_url_dynamodb: str | None = None
@@ -34,10 +36,9 @@ class TableSettings(Settings):
         return self.aws_endpoint_url_dynamodb or self.aws_endpoint_url
 
 
-class TenantRoleSettings(Settings):
-    """The role that API functions take on for a tenant, and the function's own credentials to ask for it."""
+class OwnCredentials(Settings):
+    """Lambda's own: with which credentials, and where, a function asks STS for those of a tenant."""
 
-    tenant_role_arn: str
     aws_region: str
     aws_access_key_id: str = Field(repr=False)
     aws_secret_access_key: str = Field(repr=False)

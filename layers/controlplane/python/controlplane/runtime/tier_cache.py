@@ -9,15 +9,12 @@ from controlplane.tiers.ports import TierCatalog
 
 
 class CachedTiers:
-    """A TierCatalog in front of another. Only the list is remembered, for as long as access is."""
+    """A TierCatalog in front of another, which it remembers for as long as access is remembered."""
 
     def __init__(self, catalog: TierCatalog) -> None:
         self._catalog = catalog
         self._read_at = float("-inf")
         self._tiers: Sequence[Tier] = ()
-
-    def get(self, name: str) -> Tier:
-        return self._catalog.get(name)
 
     def all(self) -> Sequence[Tier]:
         present = time.monotonic()

@@ -21,10 +21,6 @@ from controlplane.tiers.model import (
 
 
 class TierCatalog(Protocol):
-    def get(self, name: str) -> Tier:
-        """Raises NotFoundError."""
-        ...
-
     def all(self) -> Sequence[Tier]:
         """Every tier, the highest level first. There are few: a platform has tiers, not thousands."""
         ...

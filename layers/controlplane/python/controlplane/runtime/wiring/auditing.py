@@ -19,8 +19,7 @@ from controlplane.runtime.settings import (
     DeadLetterSettings,
     load,
 )
-from controlplane.runtime.wiring import aws
-from controlplane.runtime.wiring.tables import own_table, table, use_tenant
+from controlplane.runtime.wiring import aws, tables
 
 if TYPE_CHECKING:
     from controlplane.adapters.dynamodb_audit import DynamoDBAudit
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 def _audit() -> "DynamoDBAudit":
     from controlplane.adapters.dynamodb_audit import DynamoDBAudit
 
-    return DynamoDBAudit(table())
+    return DynamoDBAudit(tables.table())
 
 
 def audit_trail() -> AuditTrail:
@@ -76,6 +75,6 @@ def denial_log(*, tenant_id: str) -> DenialLog:
     from controlplane.adapters.dynamodb_denials import DynamoDBDenials
 
     if tenant_id == PLATFORM:
-        return DynamoDBDenials(own_table())
-    use_tenant(tenant_id)
-    return DynamoDBDenials(table())
+        return DynamoDBDenials(tables.own_table())
+    tables.use_tenant(tenant_id)
+    return DynamoDBDenials(tables.table())

@@ -3,7 +3,7 @@
 from functools import cache
 
 from controlplane.authorization.ports import PolicyChecker, PolicyEngine, PolicyRepository
-from controlplane.runtime.wiring.tables import table
+from controlplane.runtime.wiring import tables
 
 
 @cache
@@ -25,4 +25,4 @@ def policy_checker() -> PolicyChecker:
 def policy_repository() -> PolicyRepository:
     from controlplane.adapters.dynamodb_policies import DynamoDBPolicies
 
-    return DynamoDBPolicies(table())
+    return DynamoDBPolicies(tables.table())

@@ -7,15 +7,14 @@ from controlplane.onboarding import plan
 from controlplane.onboarding.model import ClusterStep
 from controlplane.onboarding.ports import ServingSwitch, TenantPart, TenantRepository
 from controlplane.runtime.settings import BucketSettings, OnboardingSettings, load
-from controlplane.runtime.wiring import aws
-from controlplane.runtime.wiring.tables import table
+from controlplane.runtime.wiring import aws, tables
 
 
 @cache
 def tenant_records() -> TenantRepository:
     from controlplane.adapters.dynamodb_tenant_records import DynamoDBTenantRecords
 
-    return DynamoDBTenantRecords(table())
+    return DynamoDBTenantRecords(tables.table())
 
 
 @cache
@@ -62,10 +61,10 @@ def data_parts() -> Mapping[str, TenantPart]:
 
     bucket, s3 = load(BucketSettings).models_bucket, aws.client("s3")
     return {
-        plan.DEPLOYMENTS: TenantDeployments(table(), deployment_repository()),
-        plan.EXPORT: TenantExport(table(), s3, bucket),
+        plan.DEPLOYMENTS: TenantDeployments(tables.table(), deployment_repository()),
+        plan.EXPORT: TenantExport(tables.table(), s3, bucket),
         plan.OBJECTS: TenantObjects(s3, bucket),
-        plan.RECORDS: TenantItems(table()),
+        plan.RECORDS: TenantItems(tables.table()),
     }
 
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from controlplane.people.administration import TenantPeople
 from controlplane.people.ports import KeyRing, MachineRepository, PersonRepository, UserPool
 from controlplane.runtime.settings import TokenSettings, UserPoolSettings, load
-from controlplane.runtime.wiring import aws
-from controlplane.runtime.wiring.tables import own_table, table
+from controlplane.runtime.wiring import aws, tables
 
 if TYPE_CHECKING:
     from controlplane.adapters.cognito_users import CognitoUsers
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
 def person_repository() -> PersonRepository:
     from controlplane.adapters.dynamodb_people import DynamoDBPeople
 
-    return DynamoDBPeople(table())
+    return DynamoDBPeople(tables.table())
 
 
 @cache
 def machine_repository() -> MachineRepository:
     from controlplane.adapters.dynamodb_machines import DynamoDBMachines
 
-    return DynamoDBMachines(table())
+    return DynamoDBMachines(tables.table())
 
 
 @cache
@@ -32,7 +31,7 @@ def key_ring() -> KeyRing:
     """With the function's own role: whose key it is turns out when it is found."""
     from controlplane.adapters.dynamodb_key_ring import DynamoDBKeyRing
 
-    return DynamoDBKeyRing(own_table())
+    return DynamoDBKeyRing(tables.own_table())
 
 
 @cache

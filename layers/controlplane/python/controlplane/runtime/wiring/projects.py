@@ -3,11 +3,11 @@
 from functools import cache
 
 from controlplane.projects.ports import ProjectRepository
-from controlplane.runtime.wiring.tables import table
+from controlplane.runtime.wiring import tables
 
 
 @cache
 def project_repository() -> ProjectRepository:
     from controlplane.adapters.dynamodb_projects import DynamoDBProjects
 
-    return DynamoDBProjects(table())
+    return DynamoDBProjects(tables.table())

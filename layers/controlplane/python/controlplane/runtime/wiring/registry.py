@@ -10,8 +10,7 @@ from controlplane.registry.ports import (
     UploadRepository,
 )
 from controlplane.runtime.settings import BucketSettings, UploadSettings, load
-from controlplane.runtime.wiring import aws
-from controlplane.runtime.wiring.tables import client_of_request, open_sessions, table
+from controlplane.runtime.wiring import aws, tables
 
 if TYPE_CHECKING:
     from controlplane.adapters.dynamodb_models import DynamoDBModels
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
 def project_directory() -> ProjectDirectory:
     from controlplane.adapters.dynamodb_models import DynamoDBProjectDirectory
 
-    return DynamoDBProjectDirectory(table())
+    return DynamoDBProjectDirectory(tables.table())
 
 
 @cache
 def _models() -> "DynamoDBModels":
     from controlplane.adapters.dynamodb_models import DynamoDBModels
 
-    return DynamoDBModels(table())
+    return DynamoDBModels(tables.table())
 
 
 def model_repository() -> ModelRepository:
@@ -41,7 +40,7 @@ def model_repository() -> ModelRepository:
 def upload_repository() -> UploadRepository:
     from controlplane.adapters.dynamodb_uploads import DynamoDBUploads
 
-    return DynamoDBUploads(table())
+    return DynamoDBUploads(tables.table())
 
 
 @cache
@@ -58,7 +57,7 @@ def upload_authority() -> UploadAuthority:
 
     settings = load(UploadSettings)
     return S3UploadAuthority(
-        lambda: client_of_request(_own_s3, _tenants_s3),
+        lambda: tables.client_of_request(_own_s3, _tenants_s3),
         aws.client("sts"),
         settings.models_bucket,
         settings.upload_role_arn,
@@ -73,4 +72,4 @@ def _own_s3() -> Any:
 def _tenants_s3() -> "TenantClients[Any]":
     from controlplane.adapters.sts_tenant_clients import TenantClients
 
-    return TenantClients(open_sessions(), partial(aws.client_as, "s3"))
+    return TenantClients(tables.open_sessions(), partial(aws.client_as, "s3"))

@@ -3,8 +3,7 @@
 from functools import cache
 
 from controlplane.runtime.settings import ClusterSettings, load
-from controlplane.runtime.wiring.cluster import kubernetes_api
-from controlplane.runtime.wiring.tables import table
+from controlplane.runtime.wiring import cluster, tables
 from controlplane.serving.ports import (
     DeploymentRepository,
     LimitDirectory,
@@ -17,21 +16,21 @@ from controlplane.serving.ports import (
 def version_catalog() -> VersionCatalog:
     from controlplane.adapters.dynamodb_models import DynamoDBModels, DynamoDBServedVersions
 
-    return DynamoDBServedVersions(DynamoDBModels(table()))
+    return DynamoDBServedVersions(DynamoDBModels(tables.table()))
 
 
 @cache
 def deployment_repository() -> DeploymentRepository:
     from controlplane.adapters.dynamodb_deployments import DynamoDBDeployments
 
-    return DynamoDBDeployments(table())
+    return DynamoDBDeployments(tables.table())
 
 
 @cache
 def limit_directory() -> LimitDirectory:
     from controlplane.adapters.dynamodb_deployments import DynamoDBLimits
 
-    return DynamoDBLimits(table())
+    return DynamoDBLimits(tables.table())
 
 
 @cache
@@ -40,5 +39,5 @@ def revision_cluster() -> RevisionCluster:
 
     settings = load(ClusterSettings)
     return KubernetesRevisions(
-        kubernetes_api(), (settings.gateway_namespace, settings.gateway_name)
+        cluster.kubernetes_api(), (settings.gateway_namespace, settings.gateway_name)
     )

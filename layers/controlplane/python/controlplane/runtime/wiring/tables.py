@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from controlplane.errors import ForbiddenError
 from controlplane.identifiers import MAX_TENANT_LENGTH, is_name
-from controlplane.runtime.settings import CursorSettings, TableSettings, TenantRoleSettings, load
+from controlplane.runtime.settings import CursorSettings, OwnCredentials, TableSettings, load
 from controlplane.runtime.wiring import aws
 
 if TYPE_CHECKING:
@@ -94,11 +94,14 @@ def open_sessions() -> "OpenSessions":
     from controlplane.adapters.sts_tenant_clients import OpenSessions
     from controlplane.adapters.sts_tenant_sessions import Credentials, Sts, TenantRole
 
-    settings = load(TenantRoleSettings)
+    role_arn = load(TableSettings).tenant_role_arn
+    if role_arn is None:
+        raise ValueError("TENANT_ROLE_ARN is not set")
+    settings = load(OwnCredentials)
     own = Credentials(
         settings.aws_access_key_id, settings.aws_secret_access_key, settings.aws_session_token
     )
-    role = TenantRole(Sts(settings.sts_url, settings.aws_region, own), settings.tenant_role_arn)
+    role = TenantRole(Sts(settings.sts_url, settings.aws_region, own), role_arn)
     return OpenSessions(role.open_session)
 
 

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from controlplane.runtime.wiring.tables import own_table, table
+from controlplane.runtime.wiring import tables
 from controlplane.tenancy.ports import AccessRepository, MembershipRepository
 
 
@@ -11,11 +11,11 @@ def access_repository() -> AccessRepository:
     from controlplane.adapters.dynamodb_tenants import DynamoDBTenants
     from controlplane.runtime.access_cache import CachedAccess
 
-    return CachedAccess(DynamoDBTenants(table(), own_table()))
+    return CachedAccess(DynamoDBTenants(tables.table(), tables.own_table()))
 
 
 @cache
 def membership_repository() -> MembershipRepository:
     from controlplane.adapters.dynamodb_tenants import DynamoDBMemberships
 
-    return DynamoDBMemberships(table())
+    return DynamoDBMemberships(tables.table())

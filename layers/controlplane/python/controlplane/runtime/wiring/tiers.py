@@ -3,7 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from controlplane.runtime.wiring.tables import own_table, table
+from controlplane.runtime.wiring import tables
 from controlplane.tiers.ports import (
     PropagationRepository,
     SubscriptionRepository,
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 def tier_repository() -> TierRepository:
     from controlplane.adapters.dynamodb_tiers import DynamoDBTiers
 
-    return DynamoDBTiers(own_table())
-
-
-@cache
-def tier_catalog() -> TierCatalog:
-    """The tiers as they are now."""
-    return tier_repository()
+    return DynamoDBTiers(tables.own_table())
 
 
 @cache
@@ -41,7 +35,7 @@ def own_subscriptions() -> SubscriptionRepository:
     """Subscriptions as the people of a tenant see theirs, with the tenant's own credentials."""
     from controlplane.adapters.dynamodb_subscriptions import DynamoDBSubscriptions
 
-    return DynamoDBSubscriptions(table())
+    return DynamoDBSubscriptions(tables.table())
 
 
 @cache
@@ -49,18 +43,18 @@ def subscription_repository() -> SubscriptionRepository:
     """Subscriptions as the platform changes them: tenant and platform in one transaction."""
     from controlplane.adapters.dynamodb_subscriptions import DynamoDBSubscriptions
 
-    return DynamoDBSubscriptions(own_table())
+    return DynamoDBSubscriptions(tables.own_table())
 
 
 @cache
 def tenant_subscriptions() -> "DynamoDBTenantSubscriptions":
     from controlplane.adapters.dynamodb_subscriptions import DynamoDBTenantSubscriptions
 
-    return DynamoDBTenantSubscriptions(own_table())
+    return DynamoDBTenantSubscriptions(tables.own_table())
 
 
 @cache
 def propagation_repository() -> PropagationRepository:
     from controlplane.adapters.dynamodb_tiers import DynamoDBPropagations
 
-    return DynamoDBPropagations(own_table())
+    return DynamoDBPropagations(tables.own_table())

@@ -1,0 +1,269 @@
+"""Everything that a table holds: what lookups ask for, and any number of everything beside it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from boto3.dynamodb.types import TypeSerializer
+from pydantic import BaseModel
+
+from controlplane.adapters.dynamodb_audit import audit_partition
+from controlplane.adapters.dynamodb_deployments import deployment_key, rollout_key
+from controlplane.adapters.dynamodb_items import as_item
+from controlplane.adapters.dynamodb_machines import api_key_key, machine_key
+from controlplane.adapters.dynamodb_models import model_key, version_key
+from controlplane.adapters.dynamodb_people import person_key
+from controlplane.adapters.dynamodb_policies import policy_key
+from controlplane.adapters.dynamodb_projects import project_key
+from controlplane.adapters.dynamodb_quotas import quotas_key
+from controlplane.adapters.dynamodb_subscriptions import directory_key, subscription_key
+from controlplane.adapters.dynamodb_table import Key, tenant_partition
+from controlplane.adapters.dynamodb_tenants import policies_key, principal_key, tenant_key
+from controlplane.adapters.dynamodb_tiers import group_key, subscriber_key, tier_key, use_key
+from controlplane.adapters.dynamodb_uploads import upload_key
+from controlplane.people.model import PersonStatus
+from controlplane.registry.model import ModelVersion
+from local.bench import entities
+from local.bench.entities import DEPLOYMENT, MANAGED, MODEL, PROJECT, TENANT
+
+Item = dict[str, Any]
+RARE = 10
+# A tenant cannot have more policies; requests of the bench make some, too.
+MAX_POLICIES = 30
+# Of these there are fewer on any platform: one for every tenth number, one for every hundredth.
+_RARER = {"upload", "deployment", "rejected", "locked", "suspended", "suspended entry"}
+_RARER |= {"subscription", "record", "unused key"}
+_RAREST = {"tier", "mapped tier", "mapping"}
+# What requests use up that are no deletions.
+_USED_UP = {"person", "principal", "locked", "suspended", "suspended entry", "unused key"}
+_NOWHERE = Key("", "")
+
+
+def numbered(kind: str, number: int) -> str:
+    """The name of the numbered thing of a kind."""
+    return f"{_PREFIXES[kind]}{number:06d}"
+
+
+_PREFIXES = {
+    "tenant": "t",
+    "suspended": "u",
+    "project": "p",
+    "model": "m",
+    "upload": "u-1",
+    "deployment": "d",
+    "person": "s",
+    "locked": "l",
+    "machine": "c",
+    "policy": "o",
+    "tier": "i",
+    "mapped tier": "h",
+    "group": "g",
+}
+
+
+def numbered_version(number: int) -> int:
+    return entities.VERSION + 1 + number
+
+
+def numbered_key(number: int) -> str:
+    return f"k{number:012x}"
+
+
+def unused_key(number: int) -> str:
+    """A key that nobody has exchanged yet."""
+    return f"kf{number:011x}"
+
+
+def fixed_items() -> Iterator[Item]:
+    """What lookups ask for, and what changes begin with."""
+    for tenant_id in (TENANT, MANAGED):
+        tenant = entities.tenant(tenant_id)
+        yield _item(tenant_key(tenant_id), tenant)
+        yield _item(directory_key(tenant_id), entities.directory_entry(tenant))
+        yield _plain(quotas_key(tenant_id), _USE)
+    yield from _of_platform()
+    yield from _of_tenant()
+    # Enough versions that no deletion makes the project or the model look empty.
+    yield _item(project_key(TENANT, PROJECT), entities.project(PROJECT, versions=1_000_000))
+    yield _item(model_key(TENANT, PROJECT, MODEL), entities.model(MODEL, versions=1_000_000))
+    version = entities.VERSION
+    yield _item(version_key(TENANT, PROJECT, MODEL, version), entities.version(version))
+    upload = entities.UPLOAD
+    yield _item(upload_key(TENANT, PROJECT, MODEL, upload), entities.upload(upload))
+    yield _item(deployment_key(TENANT, PROJECT, DEPLOYMENT), entities.deployment(DEPLOYMENT))
+    rollout = rollout_key(TENANT, PROJECT, DEPLOYMENT, entities.ROLLOUT)
+    yield _item(rollout, entities.rollout())
+
+
+_USE = dict.fromkeys(("projects", "models", "stored_bytes", "deployments"), 1_000) | {"version": 1}
+
+
+def _of_platform() -> Iterator[Item]:
+    yield _item(tier_key(entities.TIER), entities.tier(entities.TIER))
+    yield _plain(use_key(entities.TIER), {"tenants": 1_000_000, "group_subscriptions": 1_000_000})
+
+
+def _of_tenant() -> Iterator[Item]:
+    yield _item(subscription_key(TENANT, "tenant"), entities.subscription("tenant"))
+    yield _plain(subscriber_key(entities.TIER, TENANT), {"tenant_id": TENANT})
+    yield _item(person_key(TENANT, entities.PERSON), entities.person(entities.PERSON))
+    yield _plain(principal_key(TENANT, f"sub-{entities.PERSON}"), _PRINCIPAL)
+    yield _plain(principal_key(TENANT, entities.ADMINISTRATOR), _ADMINISTRATOR)
+    # Room for as many keys as are made.
+    machine = entities.machine(entities.MACHINE, active_keys=-1_000_000)
+    yield _item(machine_key(TENANT, entities.MACHINE), machine)
+    yield _item(api_key_key(TENANT, entities.API_KEY), entities.api_key(entities.API_KEY))
+    yield _item(policy_key(TENANT, entities.POLICY), entities.policy(entities.POLICY))
+    yield _item(policies_key(TENANT), entities.policy_book())
+
+
+_ADMINISTRATOR = {"kind": "person", "name": "root", "status": "Active", "roles": ["tenant-admin"]}
+_PRINCIPAL = {"kind": "person", "name": "s", "status": "Active", "roles": ["developer"]}
+
+
+def numbered_items(number: int, chain: entities.Chain, *, used_up: bool = False) -> Iterator[Item]:
+    """One item of each kind, from RARE on fewer of some; with `used_up` only those that requests use up."""
+    patterns = _patterns()
+    for kind, (key, changed) in _named(number).items():
+        if kind in _USED_UP if used_up else _is_there(kind, number):
+            yield patterns[kind] | {"pk": {"S": key.pk}, "sk": {"S": key.sk}} | changed
+    if not used_up and _is_there("record", number):
+        yield from _recorded(number if number < RARE else RARE + number // 10 - 1, chain)
+    if not used_up and number < MAX_POLICIES:
+        policy = numbered("policy", number)
+        yield _item(policy_key(TENANT, policy), entities.policy(policy))
+
+
+def _is_there(kind: str, number: int) -> bool:
+    every = 100 if kind in _RAREST else 10 if kind in _RARER else 1
+    return number < RARE or number % every == 0
+
+
+def _named(number: int) -> dict[str, tuple[Key, Item]]:
+    """By kind the key, and the attributes that differ. Serialising each anew would take longer than storing it."""
+    return _named_on_platform(number) | _named_in_tenant(number) | _named_in_project(number)
+
+
+def _named_on_platform(number: int) -> dict[str, tuple[Key, Item]]:
+    tenant, suspended = numbered("tenant", number), numbered("suspended", number)
+    tier, mapped = numbered("tier", number), numbered("mapped tier", number)
+    group = numbered("group", number)
+    return {
+        "tenant": (tenant_key(tenant), {"tenant_id": {"S": tenant}}),
+        "entry": (directory_key(tenant), {"tenant_id": {"S": tenant}}),
+        "quotas": (quotas_key(tenant), {}),
+        "subscriber": (subscriber_key(entities.TIER, tenant), {"tenant_id": {"S": tenant}}),
+        "suspended": (tenant_key(suspended), {"tenant_id": {"S": suspended}}),
+        "suspended entry": (directory_key(suspended), {"tenant_id": {"S": suspended}}),
+        "tier": (tier_key(tier), {"name": {"S": tier}}),
+        "mapped tier": (
+            tier_key(mapped),
+            {"name": {"S": mapped}, "groups": {"L": [{"S": group}]}},
+        ),
+        "mapping": (group_key(group), {"group": {"S": group}, "tier": {"S": mapped}}),
+    }
+
+
+def _named_in_tenant(number: int) -> dict[str, tuple[Key, Item]]:
+    person, locked = numbered("person", number), numbered("locked", number)
+    machine, key_id = numbered("machine", number), numbered_key(number)
+    group = numbered("group", number)
+    unused = unused_key(number)
+    return {
+        "subscription": (subscription_key(TENANT, group), {"subscriber": {"S": group}}),
+        "person": (person_key(TENANT, person), _called(person)),
+        "principal": (principal_key(TENANT, f"sub-{person}"), {"name": {"S": person}}),
+        "locked": (person_key(TENANT, locked), _called(locked)),
+        "machine": (machine_key(TENANT, machine), {"name": {"S": machine}}),
+        "key": (
+            api_key_key(TENANT, key_id),
+            {"key_id": {"S": key_id}, "machine": {"S": machine}},
+        ),
+        "unused key": (
+            api_key_key(TENANT, unused),
+            {"key_id": {"S": unused}, "digest": {"S": entities.key_text(unused)[1]}},
+        ),
+        "rejected": (Key(tenant_partition(TENANT), f"REJECTED#2026#{number:016x}"), {}),
+    }
+
+
+def _called(person: str) -> Item:
+    return {"name": {"S": person}, "subject": {"S": f"sub-{person}"}}
+
+
+def _named_in_project(number: int) -> dict[str, tuple[Key, Item]]:
+    project, deployment = numbered("project", number), numbered("deployment", number)
+    model, upload = numbered("model", number), numbered("upload", number)
+    version = numbered_version(number)
+    return {
+        "project": (project_key(TENANT, project), {"name": {"S": project}}),
+        "model": (model_key(TENANT, PROJECT, model), {"name": {"S": model}}),
+        "version": (version_key(TENANT, PROJECT, MODEL, version), {"number": {"N": str(version)}}),
+        "upload": (upload_key(TENANT, PROJECT, MODEL, upload), {"upload_id": {"S": upload}}),
+        "deployment": (deployment_key(TENANT, PROJECT, deployment), {"name": {"S": deployment}}),
+    }
+
+
+def _recorded(number: int, chain: entities.Chain) -> Iterator[Item]:
+    """A link of the audit chain, and the copies by which lists find it."""
+    record = chain.record(number)
+    partition, place = audit_partition(TENANT), f"{record.sequence:012d}"
+    item = _item(_NOWHERE, record)
+    for prefix in (
+        "RECORD#",
+        "ALL#2026#",
+        f"ACTOR#{record.actor}#2026#",
+        f"RESOURCE#{record.resource}#2026#",
+    ):
+        yield item | {"pk": {"S": partition}, "sk": {"S": f"{prefix}{place}"}}
+
+
+@cache
+def _patterns() -> dict[str, Item]:
+    suspended = entities.suspended_tenant("u")
+    examples: dict[str, BaseModel] = {
+        "tenant": entities.tenant("t"),
+        "entry": entities.directory_entry(entities.tenant("t")),
+        "suspended": suspended,
+        "suspended entry": entities.directory_entry(suspended),
+        "tier": entities.tier("i"),
+        "mapped tier": entities.tier("h"),
+        "subscription": entities.subscription("g"),
+        "person": entities.person("s"),
+        "locked": entities.person("l", PersonStatus.DISABLED),
+        "machine": entities.machine("c"),
+        "key": entities.api_key(entities.API_KEY),
+        "unused key": entities.api_key(entities.API_KEY),
+        "project": entities.project("p"),
+        "model": entities.model("m"),
+        "version": entities.version(entities.VERSION),
+        "upload": entities.upload(entities.UPLOAD),
+        "deployment": entities.deployment("d"),
+        "rejected": entities.rejected_upload(),
+    }
+    plain: dict[str, Mapping[str, Any]] = {
+        "quotas": _USE,
+        "subscriber": {"tier": entities.TIER},
+        "mapping": {"version": 1},
+        "principal": _PRINCIPAL,
+    }
+    return {kind: _item(_NOWHERE, entity) for kind, entity in examples.items()} | {
+        kind: _plain(_NOWHERE, attributes) for kind, attributes in plain.items()
+    }
+
+
+def _item(key: Key, entity: BaseModel) -> Item:
+    item = as_item(key, entity)
+    if isinstance(entity, ModelVersion):
+        del item["served_by"]  # a set, which is not there while it is empty
+    return _serialised(item)
+
+
+def _plain(key: Key, attributes: Mapping[str, Any]) -> Item:
+    return _serialised(key.as_item() | attributes)
+
+
+def _serialised(item: Mapping[str, Any]) -> Item:
+    plain = json.loads(json.dumps(item))
+    return {name: TypeSerializer().serialize(value) for name, value in plain.items()}
