@@ -41,8 +41,9 @@ verify-audit: .venv/installed ## Check every audit chain (API_URL=… TOKEN=… 
 
 ##@ Check
 .PHONY: test check unit bench lint types imports contracts-check
+# Two at a time: tests that share a stack, or what is built, stay together (tests/stack/fixtures.py).
 test: environments ## Run every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: lint types imports contracts-check unit ## Run the fast checks: ruff, mypy, import-linter, unit tests
 

@@ -1,4 +1,4 @@
-"""What the cluster needs before it can hold tenants, the tenants' places, and the tokens of Headrace's accounts.
+"""What the cluster needs before it can hold tenants, and the tokens of Headrace's accounts.
 
 The manifests are those that GitOps installs, in `cluster/`. They are written by server-side apply, so repeating it is
 harmless and a real cluster's other fields stay.
@@ -15,13 +15,6 @@ import kubernetes
 import urllib3
 import yaml
 
-from controlplane.adapters.kubernetes_api import ClusterAccess as ApiAccess
-from controlplane.adapters.kubernetes_api import KubernetesApi
-from controlplane.adapters.kubernetes_tenants import KubernetesTenants
-from controlplane.adapters.tenant_network import Openings
-from controlplane.errors import HeadraceError
-from controlplane.limits import Isolation, Limits, TenantPlan
-from controlplane.onboarding.model import ClusterStep
 from local.settings import PROJECT
 
 MANIFESTS = PROJECT / "cluster"
@@ -31,7 +24,6 @@ OPTIONAL = ("karpenter", "policies")
 SYSTEM_NAMESPACE = "headrace-system"
 ACCOUNT = "headrace"
 ONBOARDING_ACCOUNT = "headrace-onboarding"
-LOOPBACK = ("127.0.0.1/32",)  # where the embedded cloud's S3 is
 TOKEN_SECONDS = 30 * 24 * 3600  # a cluster may grant less; every `up` asks again
 
 _CLUSTER_SCOPED = frozenset(
@@ -70,7 +62,7 @@ class ClusterAccounts:
     onboarding: ClusterAccess
 
 
-def apply(kubeconfig: Path, tenants: tuple[str, ...]) -> ClusterAccounts:
+def apply(kubeconfig: Path) -> ClusterAccounts:
     """Bring the objects into the cluster and return fresh tokens for both accounts.
 
     Raises ClusterError.
@@ -79,26 +71,9 @@ def apply(kubeconfig: Path, tenants: tuple[str, ...]) -> ClusterAccounts:
         for folder in (*REQUIRED, *OPTIONAL):
             for manifest in _manifests(folder):
                 _apply(client, manifest, skip_unknown_kind=folder in OPTIONAL)
-        accounts = ClusterAccounts(
+        return ClusterAccounts(
             serving=_access(client, ACCOUNT), onboarding=_access(client, ONBOARDING_ACCOUNT)
         )
-    _make_tenants(accounts.onboarding, tenants)
-    return accounts
-
-
-def _make_tenants(access: ClusterAccess, tenants: tuple[str, ...]) -> None:
-    """As onboarding makes them, with its account."""
-    api = KubernetesApi(
-        ApiAccess(access.server, access.certificate_authority, lambda _fresh: access.token)
-    )
-    cluster = KubernetesTenants(api, Openings(storage=LOOPBACK, api_server=LOOPBACK))
-    for tenant in tenants:
-        plan = TenantPlan(tenant, Isolation.SHARED, Limits())
-        for step in ClusterStep:
-            try:
-                cluster.apply(step, plan)
-            except HeadraceError as error:
-                raise ClusterError(f"step {step} of tenant {tenant} failed: {error}") from error
 
 
 def _manifests(folder: str) -> Iterator[dict[str, Any]]:

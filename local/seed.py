@@ -68,7 +68,7 @@ def platform_membership(sub: str) -> dict[str, Any]:
 
 
 def _let_into_cluster(cloud: EmbeddedCloud, settings: Settings, outputs: dict[str, str]) -> None:
-    accounts = cluster_seed.apply(settings.kubeconfig, ())
+    accounts = cluster_seed.apply(settings.kubeconfig)
     secrets_manager = cloud.client("secretsmanager")
     for output, access in (
         ("ClusterSecretArn", accounts.serving),

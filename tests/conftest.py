@@ -1,6 +1,7 @@
 """What all tests have in common."""
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,18 @@ pytest_plugins = ["tests.stack.fixtures"]
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With several workers each tells the one that prints what it has counted."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counted"] = counts.counted()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    for what, times in getattr(node, "workeroutput", {}).get("counted", {}).items():
+        counts.count(what, times)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,6 +10,11 @@ def count(what: str, times: int = 1) -> None:
     _counted[what] += times
 
 
+def counted() -> dict[str, int]:
+    """What this process has counted."""
+    return dict(_counted)
+
+
 def lines() -> list[str]:
     """What was counted, one line each."""
     return [f"{number:>9,} {what}" for what, number in sorted(_counted.items())]

@@ -28,6 +28,8 @@ from local.bench import wall_times
 from local.bench.budgets import Findings, exit_code, show, show_detail
 from local.bench.counts import measure_counts
 from local.bench.cpu import measure_imports, measure_warm_requests
+from local.bench.credentials import measure_credentials
+from local.bench.decisions import measure_decisions
 from local.bench.delivery import measure_deliveries
 from local.bench.errors import BenchError
 from local.bench.items import create_cloud
@@ -95,9 +97,15 @@ def _measure(state: Path, uploads: int, revocations: int, many: int) -> list[Fin
             imports = measure_imports(code, functions, cloud)
         with console.status("CPU of warm requests"):
             requests = measure_warm_requests(code, functions, cloud)
+        with console.status("credentials and decisions"):
+            of_callers = [
+                measure_credentials(code, functions, cloud),
+                measure_decisions(code, functions),
+            ]
         with console.status("AWS calls"):
             counts = measure_counts(endpoint, code, functions, list(cases()), many)
-        return [counts, imports, requests, deliveries, revoked, measure_sizes(functions)]
+        sizes = measure_sizes(functions)
+        return [counts, imports, requests, *of_callers, deliveries, revoked, sizes]
 
 
 @contextmanager

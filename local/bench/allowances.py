@@ -35,6 +35,9 @@ ALLOWANCES: dict[str, Allowance] = {
     "GET /overview, of the platform, next page": _OF_PLATFORM,
     "GET /audit/verification": _VERIFICATION,
     "GET /audit/verification, next page": _VERIFICATION,
+    "GET /tiers, of a group": Allowance(
+        ("Query",), "a query for every 100 tiers: there are as many as operators make", grows=True
+    ),
     "POST /keys/revoke": Allowance(
         ("Query", "TransactWriteItems"),
         "a query for every 100 keys of the tenant, a transaction for every 20 revoked",

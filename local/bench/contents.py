@@ -29,6 +29,8 @@ from local.bench.entities import DEPLOYMENT, MANAGED, MODEL, PROJECT, TENANT
 
 Item = dict[str, Any]
 RARE = 10
+# Changes before all numbered ones, so that the overview's are complete.
+EARLIER_CHANGES = 30
 # A tenant cannot have more policies; requests of the bench make some, too.
 MAX_POLICIES = 30
 # Of these there are fewer on any platform: one for every tenth number, one for every hundredth.
@@ -75,8 +77,10 @@ def unused_key(number: int) -> str:
     return f"kf{number:011x}"
 
 
-def fixed_items() -> Iterator[Item]:
+def fixed_items(chain: entities.Chain) -> Iterator[Item]:
     """What lookups ask for, and what changes begin with."""
+    for number in range(EARLIER_CHANGES):
+        yield from _recorded(number, chain)
     for tenant_id in (TENANT, MANAGED):
         tenant = entities.tenant(tenant_id)
         yield _item(tenant_key(tenant_id), tenant)
@@ -129,7 +133,8 @@ def numbered_items(number: int, chain: entities.Chain, *, used_up: bool = False)
         if kind in _USED_UP if used_up else _is_there(kind, number):
             yield patterns[kind] | {"pk": {"S": key.pk}, "sk": {"S": key.sk}} | changed
     if not used_up and _is_there("record", number):
-        yield from _recorded(number if number < RARE else RARE + number // 10 - 1, chain)
+        nth = number if number < RARE else RARE + number // 10 - 1
+        yield from _recorded(EARLIER_CHANGES + nth, chain)
     if not used_up and number < MAX_POLICIES:
         policy = numbered("policy", number)
         yield _item(policy_key(TENANT, policy), entities.policy(policy))
@@ -261,7 +266,7 @@ def _item(key: Key, entity: BaseModel) -> Item:
 
 
 def _plain(key: Key, attributes: Mapping[str, Any]) -> Item:
-    return _serialised(key.as_item() | attributes)
+    return _serialised(key.as_item() | dict(attributes))
 
 
 def _serialised(item: Mapping[str, Any]) -> Item:

@@ -152,9 +152,7 @@ def _findings(
     ]
     columns = ("request", "kind", f"AWS calls, {FEW} of each", f"{many:,} of each")
     calls = Detail("AWS calls of a warm request", columns, lines)
-    reasons = [
-        (case.short_name, _allowed(case), ALLOWANCES[case.name].reason) for case in apart
-    ]
+    reasons = [(case.short_name, _allowed(case), ALLOWANCES[case.name].reason) for case in apart]
     numbers = Detail(
         "Requests with a number of calls of their own", ("request", "at most", "why"), reasons
     )
@@ -238,7 +236,9 @@ def _sessions_row(counted: Sequence[Counts], cold: dict[str, int]) -> Row:
 
 def _allowed(case: Case) -> str:
     allowed = ALLOWANCES[case.name]
-    return ", ".join(_run_lengths(allowed.calls)) + (", and more with more" if allowed.grows else "")
+    return ", ".join(_run_lengths(allowed.calls)) + (
+        ", and more with more" if allowed.grows else ""
+    )
 
 
 def _run_lengths(names: Sequence[str]) -> list[str]:

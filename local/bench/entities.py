@@ -31,7 +31,7 @@ PERSON, MACHINE, API_KEY, POLICY, TIER = "ada", "ci", "kffffffffffff", "freeze",
 ADMINISTRATOR, OPERATOR = "sub-root", "sub-operator"
 # The tenant that platform administrators work on: what they do to it must not lock the others' caller out.
 MANAGED = "globex"
-AUDIT_SECRET = '{"1": "a key for chains"}'
+CHAIN_KEYS = '{"1": "a key for chains"}'
 RESTRICTION = 'forbid (principal is Key, action in Action::"deploy", resource);'
 _MOMENT = datetime.now(UTC)
 _FILE = ManifestFile(path="model.joblib", size=1_000_000, sha256="5e" * 32)
@@ -122,7 +122,7 @@ class Chain:
     """The records of a tenant's audit trail by number, each linked to the one before."""
 
     def __init__(self) -> None:
-        self._keys = ChainKeys.parse(AUDIT_SECRET)
+        self._keys = ChainKeys.parse(CHAIN_KEYS)
         self._records: list[AuditRecord] = []
 
     def record(self, number: int) -> AuditRecord:

@@ -157,11 +157,9 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
     ),
 }
 # Answers that hold presigned requests or temporary credentials: signing costs CPU.
-SIGNING = frozenset(
-    {f"POST {_UPLOADS}", "POST /projects/{project}/models/{model}/credentials"}
-)
-# Asks Cognito, by the SDK's own client.
-SIGNING_IN = frozenset({"POST /token"})
+SIGNING = frozenset({f"POST {_UPLOADS}", "POST /projects/{project}/models/{model}/credentials"})
+# Asks Cognito or S3, by clients of the SDK.
+BY_SDK = frozenset({"POST /token", "GET /audit/verification"})
 # No POST by what it does: a policy's text is checked, and nothing is asked or changed.
 READING = frozenset({"POST /policies/validate"})
 # A tenant has at most 50 policies: of these few can be made.

@@ -74,7 +74,7 @@ class Cloud:
 
     def store_fixed(self) -> None:
         """Add what lookups ask for."""
-        self._store(fixed_items())
+        self._store(fixed_items(self.chain))
 
     def remove(self) -> None:
         """Delete the table, so that nobody saves what it holds."""
@@ -124,7 +124,7 @@ def _roles(aws: EmbeddedCloud) -> dict[str, str]:
 
 
 def _secrets(aws: EmbeddedCloud, name: str) -> dict[str, str]:
-    texts = {"CURSOR": "a key for cursors", "AUDIT": entities.AUDIT_SECRET, "MACHINE": "a key"}
+    texts = {"CURSOR": "a key for cursors", "AUDIT": entities.CHAIN_KEYS, "MACHINE": "a key"}
     client = aws.client("secretsmanager")
     arns = {
         f"{kind}_SECRET_ARN": client.create_secret(
@@ -139,7 +139,5 @@ def _user_pool(aws: EmbeddedCloud, name: str) -> dict[str, str]:
     client = aws.client("cognito-idp")
     pool = client.create_user_pool(PoolName=name)["UserPool"]["Id"]
     flows = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
-    made = client.create_user_pool_client(
-        UserPoolId=pool, ClientName=name, ExplicitAuthFlows=flows
-    )
+    made = client.create_user_pool_client(UserPoolId=pool, ClientName=name, ExplicitAuthFlows=flows)
     return {"USER_POOL_ID": pool, "CLIENT_ID": made["UserPoolClient"]["ClientId"]}

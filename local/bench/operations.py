@@ -75,9 +75,9 @@ class Case:
         return self.operation.name in examples.SIGNING
 
     @property
-    def signs_in(self) -> bool:
-        """Whether the answer is a token, for which Cognito is asked."""
-        return self.operation.name in examples.SIGNING_IN
+    def asks_by_sdk(self) -> bool:
+        """Whether it needs a service that the function asks by the SDK's own client."""
+        return self.operation.name in examples.BY_SDK
 
     @property
     def is_few(self) -> bool:
@@ -152,10 +152,7 @@ def _following(first: Case) -> Case:
 def _case(operation: Operation, variant: Variant = _PLAIN, key: str = "") -> Case:
     body_of = variant.body or _numbered_body(operation, key)
     asker = variant.asker or examples.asker_of(operation.name)
-    if key:
-        label = ", with Idempotency-Key"
-    else:
-        label = f", {variant.label}" if variant.label else ""
+    label = "with Idempotency-Key" if key else variant.label
 
     def event(number: int) -> Json:
         numbered = examples.NUMBERED.get(operation.name)
@@ -166,7 +163,7 @@ def _case(operation: Operation, variant: Variant = _PLAIN, key: str = "") -> Cas
         return _event(operation, _path(operation, names), query, body, keyed if key else asker)
 
     event(0)  # an operation that cannot be called is reported before anything is measured
-    return Case(f"{operation.name}{label}", operation, event)
+    return Case(f"{operation.name}, {label}" if label else operation.name, operation, event)
 
 
 def _numbered_body(operation: Operation, key: str) -> Callable[[int], Json]:

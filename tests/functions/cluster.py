@@ -109,7 +109,7 @@ class Cluster:
 @cache
 def accounts_of(kubeconfig: Path) -> cluster_seed.ClusterAccounts:
     """The two accounts of Headrace, in a cluster that now holds what `cluster/` holds."""
-    return cluster_seed.apply(kubeconfig, ())
+    return cluster_seed.apply(kubeconfig)
 
 
 def tenants_of(server: RunningServer) -> KubernetesTenants:

@@ -44,7 +44,7 @@ def api_of(access: cluster_seed.ClusterAccess) -> KubernetesApi:
 
 
 def test_a_tenant_serves_is_suspended_and_serves_again(cluster: EmbeddedCluster) -> None:
-    accounts = cluster_seed.apply(cluster.kubeconfig, ())
+    accounts = cluster_seed.apply(cluster.kubeconfig)
     tenants = KubernetesTenants(api_of(accounts.onboarding), OPENINGS)
     revisions = KubernetesRevisions(api_of(accounts.serving), ("headrace-system", "headrace"))
     plan = TenantPlan(TENANT, Isolation.SHARED, Limits())

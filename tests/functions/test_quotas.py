@@ -55,9 +55,8 @@ def test_callers_at_the_same_time_never_get_more_than_there_is(call: Api, cloud:
         )
 
     made = [item for item in cloud.items() if item["sk"].startswith("PROJECT#")]
-    assert answers.count(201) == len(made) == used(cloud)["projects"]
-    assert len(made) <= 4
-    assert call("POST", "/projects", {"name": "late"}).status == (422 if len(made) == 4 else 201)
+    assert sorted(set(answers)) == [201, 422]
+    assert answers.count(201) == len(made) == used(cloud)["projects"] == 4
 
 
 def test_a_repeated_creation_counts_once(call: Api, cloud: Cloud) -> None:

@@ -126,7 +126,9 @@ def test_claims_are_made_of_memberships_and_principals(on_aws: Assembly) -> None
     ]
 
     assert reading.conditions == {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["PLATFORM", "PLATFORM#USER#*", "TENANT#*"]},
+        "ForAllValues:StringLike": {
+            "dynamodb:LeadingKeys": ["PLATFORM", "PLATFORM#USER#*", "TENANT#*"]
+        },
         "Null": {"dynamodb:LeadingKeys": "false"},
     }
 
@@ -162,7 +164,9 @@ def test_upload_credentials_reach_uploads_only_and_come_from_the_api_alone(
         "kms:GenerateDataKey",
         "kms:Decrypt",
     }
-    model = "models/${aws:PrincipalTag/tenant}/${aws:PrincipalTag/project}/${aws:PrincipalTag/model}/*"
+    model = (
+        "models/${aws:PrincipalTag/tenant}/${aws:PrincipalTag/project}/${aws:PrincipalTag/model}/*"
+    )
     assert listing.conditions == {"StringLike": {"s3:prefix": [model]}}
     assert str(writing.resources).count(f"/{model}") == 1
 

@@ -26,12 +26,15 @@ def test_the_client_is_public_short_lived_and_may_change_next_to_nothing(
     client = assembly.only("AWS::Cognito::UserPoolClient").properties
 
     assert client["GenerateSecret"] is False
-    assert set(client["ExplicitAuthFlows"]) == {
-        "ALLOW_USER_PASSWORD_AUTH",
-        "ALLOW_USER_SRP_AUTH",
-        "ALLOW_REFRESH_TOKEN_AUTH",
-        "ALLOW_ADMIN_USER_PASSWORD_AUTH",  # with the function's own rights, for the users of API keys
-    }
+    assert (
+        set(client["ExplicitAuthFlows"])
+        == {
+            "ALLOW_USER_PASSWORD_AUTH",
+            "ALLOW_USER_SRP_AUTH",
+            "ALLOW_REFRESH_TOKEN_AUTH",
+            "ALLOW_ADMIN_USER_PASSWORD_AUTH",  # with the function's own rights, for the users of API keys
+        }
+    )
     assert client["WriteAttributes"] == ["locale"]
     assert client["EnableTokenRevocation"] is True
     assert client["PreventUserExistenceErrors"] == "ENABLED"

@@ -16,16 +16,20 @@ from tests.stack.running import RunningStack
 
 NewProject = Callable[..., Project]
 USERS_OF_THE_STACK = ("tests/stack/", "tests/demo/", "tests/statemachines/")
+# They build the same layers and assemblies.
+BUILDERS = ("tests/infrastructure/", "tests/local/bench/")
 
 
 class StackScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Tests that use the stack go to one worker, others file by file.
+    """Tests that use the stack go to one worker, those that build layers too, others file by file.
 
     Marks do not tell them apart: xdist 3.8 hands them over in a way that pytest 9.2 ignores.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "stack" if nodeid.startswith(USERS_OF_THE_STACK) else nodeid.partition("::")[0]
+        if nodeid.startswith(USERS_OF_THE_STACK):
+            return "stack"
+        return "builders" if nodeid.startswith(BUILDERS) else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -47,7 +47,7 @@ def test_a_viewer_reads_and_changes_nothing(stack: RunningStack, new_project: Ne
 
     assert viewer.get(project.path())["name"] == project.name
     opened = viewer.call("POST", project.path("/models/digits/uploads"), manifest_of(FILES))
-    assert (opened.status, opened.body["code"]) == (HTTPStatus.FORBIDDEN, "forbidden")
+    assert (opened.status, opened.body["code"]) == (HTTPStatus.FORBIDDEN, "policy_denied")
     assert project.uploads("digits") == []
 
 

@@ -35,7 +35,7 @@ class Tier:
 
     @cached_property
     def cluster(self) -> KubernetesTenants:
-        access = cluster_seed.apply(self.stack.settings.kubeconfig, ()).onboarding
+        access = cluster_seed.apply(self.stack.settings.kubeconfig).onboarding
         return KubernetesTenants(
             KubernetesApi(
                 ClusterAccess(access.server, access.certificate_authority, lambda _: access.token)

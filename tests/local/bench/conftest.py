@@ -10,13 +10,11 @@ from moto.server import ThreadedMotoServer
 
 from cdk import layers
 from cdk.paths import ROOT, Sources
+from local.bench.operations import operations
 from local.bench.packages import Function
 
 LAYERS = ("controlplane", "runtime")
-APIS = tuple(
-    Function(f"{capability}/api", LAYERS)
-    for capability in ("docs", "projects", "registry", "serving", "tenancy")
-)
+APIS = tuple(Function(entry, LAYERS) for entry in sorted({each.function for each in operations()}))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cdk.paths import Sources
+from local.bench.allowances import ALLOWANCES, Allowance
 from local.bench.budgets import Findings, Row, exit_code
 from local.bench.counts import Counts, measure_counts
 from local.bench.operations import Kind, cases, operations
@@ -51,6 +52,24 @@ def test_bounds_are_the_designs(kind: Kind, calls: tuple[str, ...], kept: bool) 
     assert Counts(calls, items_read=0).keeps(kind) is kept
 
 
+@pytest.mark.parametrize(
+    ("calls", "kept"),
+    [
+        (("Query", "GetItem"), True),
+        (("GetItem", "Query"), True),
+        (("Query",), True),
+        (("Query", "Query"), False),
+        (("Query", "PutItem"), False),
+    ],
+)
+def test_a_number_of_its_own_is_a_bound_for_each_call(calls: tuple[str, ...], kept: bool) -> None:
+    assert Allowance(("GetItem", "Query"), "an example").keeps(calls) is kept
+
+
+def test_only_requests_that_are_made_have_a_number_of_their_own() -> None:
+    assert set(ALLOWANCES) <= {case.name for case in cases()}
+
+
 def test_every_operation_is_called_and_creations_with_a_key_too() -> None:
     names = [case.name for case in cases()]
 
@@ -58,6 +77,7 @@ def test_every_operation_is_called_and_creations_with_a_key_too() -> None:
     assert len(names) == len(set(names))
     assert "POST /projects, with Idempotency-Key" in names
     assert "GET /projects, next page" in names
+    assert "GET /overview, of the platform, next page" in names
 
 
 def test_functions_as_they_are_keep_every_bound(
@@ -66,12 +86,17 @@ def test_functions_as_they_are_keep_every_bound(
     findings = measure(endpoint, sources, tmp_path)
 
     assert exit_code(findings.rows) == 0, findings.rows
-    assert len(findings.rows) == 4
-    [detail] = findings.details
+    assert len(findings.rows) == 6
+    detail, apart = findings.details
     assert len(detail.lines) == len(list(cases()))
     calls = {line[0]: line[2] for line in detail.lines}
     assert calls["GET /projects/{project}"] == "GetItem"
-    assert calls["DELETE /projects/{project}"] == "GetItem, PutItem"
+    assert calls["DELETE /projects/{project}"] == "GetItem, TransactWriteItems"
+    assert calls["POST /keys/revoke"].startswith("Query, TransactWriteItems")
+    assert {line[0] for line in apart.lines} == set(ALLOWANCES)
+    sessions = row_of(findings, "credentials")
+    assert sessions.measured.startswith("at most 1 in a container")
+    assert "0 in " in sessions.measured
 
 
 def test_a_repository_that_reads_twice_fails_the_run(
@@ -96,7 +121,8 @@ def test_a_list_that_reads_all_there_is_fails_the_run(
     endpoint: str, sources: Sources, tmp_path: Path
 ) -> None:
     table = sources.controlplane_layer / ADAPTERS / "dynamodb_table.py"
-    replace(table, "                    limit=page.limit + 1,\n", "")
+    before = "                    limit=page.limit + 1,\n                    scan_index_forward"
+    replace(table, before, "                    scan_index_forward")
 
     findings = measure(endpoint, sources, tmp_path, "projects/api")
 

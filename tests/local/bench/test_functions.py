@@ -73,7 +73,7 @@ def test_function_that_loads_the_cluster_client_fails_the_run(
     """Loaded late, by the first request: the import alone would not show it."""
     folder = sources.functions / "projects"
     (folder / "kubernetes.py").touch()
-    caller = "    caller = reading_caller(api.current_event)\n    found ="
+    caller = "    caller = permitted_caller(api)\n    found ="
     replace(folder / "api.py", caller, f"    import kubernetes\n{caller}")
     cloud = create_cloud(endpoint, 10)
 

@@ -108,7 +108,9 @@ class EmbeddedCluster:
         eventually(self._connects, "the API server to answer")
         self.core.create_namespace({"metadata": {"name": NAMESPACE}})
         location: Any = {"LocationConstraint": REGION}
-        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
+        # Moto keeps its buckets for as long as the process lives, whichever of its servers made them.
+        with suppress(self.s3.exceptions.BucketAlreadyOwnedByYou):
+            self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
         self.start_controller()
 
     def start_controller(self) -> None:
