@@ -1,9 +1,13 @@
 """The table itself keeps an administrator in each tenant, in whatever order requests read and write."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
+from controlplane.errors import ConflictError
+from controlplane.people.service import disable_person
 from controlplane.runtime.wiring.people import person_repository
 from controlplane.runtime.wiring.tables import use_platform
 from tests.functions.cloud import Cloud
@@ -47,3 +51,29 @@ def test_an_administrator_remains_and_the_set_is_the_truth(
     remaining = administrators(tenant, people)
     assert remaining
     assert cloud.item(f"TENANT#{tenant}", "ADMINISTRATORS")["names"] == remaining
+
+
+@pytest.mark.parametrize("again", range(5))
+def test_administrators_who_lock_each_other_out_at_once_leave_one(cloud: Cloud, again: int) -> None:
+    tenant = tenant_of_administrators(cloud)
+    use_platform()
+    people = person_repository()
+
+    def lock_out(name: str) -> str:
+        use_platform()  # each thread is a request of its own
+        try:
+            return disable_person(tenant, name, None, people=people).status
+        except ConflictError as refused:
+            return refused.code
+
+    with ThreadPoolExecutor(len(NAMES)) as at_once:
+        answers = set(at_once.map(lock_out, [*NAMES, *NAMES]))
+
+    enabled = {
+        name
+        for name in NAMES
+        if cloud.item(f"TENANT#{tenant}", f"PERSON#{name}")["status"] != "Disabled"
+    }
+    assert answers <= {"Disabled", "last_administrator", "concurrent_change"}
+    assert len(enabled) == 1
+    assert cloud.item(f"TENANT#{tenant}", "ADMINISTRATORS")["names"] == enabled

@@ -7,6 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from controlplane.errors import HeadraceError
+from controlplane.projects.model import ProjectRequest
+from controlplane.projects.service import create_project
+from controlplane.runtime.wiring.projects import project_repository
+from controlplane.runtime.wiring.tables import use_platform
 from local.bench.wire import Call, Wire
 from tests.functions.api_calls import Api, invoke
 from tests.functions.cloud import Cloud
@@ -46,17 +51,26 @@ def test_a_refusal_names_limit_use_and_remedy(call: Api, cloud: Cloud) -> None:
     assert used(cloud)["projects"] == 1
 
 
-def test_callers_at_the_same_time_never_get_more_than_there_is(call: Api, cloud: Cloud) -> None:
-    limited(cloud, projects=4)
+def test_callers_at_the_same_time_never_get_more_than_there_is(cloud: Cloud) -> None:
+    """The use case and its adapter, as many containers run them: a container itself serves one request at a time."""
+    use_platform()
+    projects = project_repository()
+
+    def create(number: int) -> str:
+        use_platform()  # each thread is a request of its own
+        wanted = ProjectRequest(name=f"p{number}")
+        try:
+            create_project("acme", wanted, "ada", None, 4, projects=projects)
+        except HeadraceError as refused:
+            return refused.code
+        return "created"
 
     with ThreadPoolExecutor(8) as callers:
-        answers = list(
-            callers.map(lambda n: call("POST", "/projects", {"name": f"p{n}"}).status, range(24))
-        )
+        answers = list(callers.map(create, range(24)))
 
     made = [item for item in cloud.items() if item["sk"].startswith("PROJECT#")]
-    assert sorted(set(answers)) == [201, 422]
-    assert answers.count(201) == len(made) == used(cloud)["projects"] == 4
+    assert set(answers) == {"created", "quota_exceeded"}
+    assert answers.count("created") == len(made) == used(cloud)["projects"] == 4
 
 
 def test_a_repeated_creation_counts_once(call: Api, cloud: Cloud) -> None:

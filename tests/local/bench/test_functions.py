@@ -1,6 +1,7 @@
 """Functions in processes of their own: what they load, what they refuse, and that they end."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,20 @@ from cdk.paths import Sources
 from local.bench.cpu import measure_imports, measure_warm_requests
 from local.bench.errors import BenchError
 from local.bench.functions import running_function
-from local.bench.items import create_cloud
+from local.bench.items import Cloud, create_cloud
 from local.bench.operations import cases
 from local.bench.packages import HostCode
 from tests.local.bench.conftest import APIS, replace
 
 PROJECTS = next(function for function in APIS if function.entry == "projects/api")
+
+
+@pytest.fixture
+def cloud(endpoint: str) -> Iterator[Cloud]:
+    """Removed at once: each transaction of moto copies all that there is, and becomes slow."""
+    created = create_cloud(endpoint, 10)
+    yield created
+    created.remove()
 
 
 def is_alive(process: int) -> bool:
@@ -26,9 +35,8 @@ def is_alive(process: int) -> bool:
 
 
 def test_function_sees_its_own_layers_and_ends_with_the_block(
-    endpoint: str, sources: Sources, tmp_path: Path
+    cloud: Cloud, sources: Sources, tmp_path: Path
 ) -> None:
-    cloud = create_cloud(endpoint, 10)
     code = HostCode(tmp_path / "code", sources)
     lookup = next(case for case in cases() if case.name == "GET /projects/{project}")
 
@@ -43,15 +51,14 @@ def test_function_sees_its_own_layers_and_ends_with_the_block(
     assert not is_alive(process)
 
 
-def test_refused_request_is_no_figure(endpoint: str, sources: Sources, tmp_path: Path) -> None:
-    settings = create_cloud(endpoint, 0).settings()
+def test_refused_request_is_no_figure(cloud: Cloud, sources: Sources, tmp_path: Path) -> None:
     code = HostCode(tmp_path / "code", sources)
     delete = next(case for case in cases() if case.name == "DELETE /projects/{project}")
 
-    with running_function(code, PROJECTS, settings) as function:
+    with running_function(code, PROJECTS, cloud.settings()) as function:
         process = function.process_id
         with pytest.raises(BenchError, match=r"refused DELETE .*404"):
-            function.call([delete.event(0)])
+            function.call([delete.event(99)])
 
     assert not is_alive(process)
 
@@ -68,14 +75,17 @@ def test_function_that_cannot_be_imported_says_why(sources: Sources, tmp_path: P
 
 
 def test_function_that_loads_the_cluster_client_fails_the_run(
-    endpoint: str, sources: Sources, tmp_path: Path
+    cloud: Cloud,
+    sources: Sources,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Loaded late, by the first request: the import alone would not show it."""
+    monkeypatch.setattr("local.bench.cpu.IMPORTS", 1)
     folder = sources.functions / "projects"
     (folder / "kubernetes.py").touch()
     caller = "    caller = permitted_caller(api)\n    found ="
     replace(folder / "api.py", caller, f"    import kubernetes\n{caller}")
-    cloud = create_cloud(endpoint, 10)
 
     findings = measure_imports(HostCode(tmp_path / "code", sources), [PROJECTS, REGISTRY], cloud)
 
@@ -84,12 +94,13 @@ def test_function_that_loads_the_cluster_client_fails_the_run(
 
 
 def test_cold_and_warm_requests_are_measured(
-    endpoint: str, sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("local.bench.cpu.ROUNDS", 1)
     monkeypatch.setattr("local.bench.cpu.CALLS", 2)
+    monkeypatch.setattr("local.bench.cpu.FEW_CALLS", 2)
     monkeypatch.setattr("local.bench.cpu.IMPORTS", 1)
     code = HostCode(tmp_path / "code", sources)
-    cloud = create_cloud(endpoint, 10)
 
     cold = measure_imports(code, APIS, cloud)
     warm = measure_warm_requests(code, APIS, cloud)
