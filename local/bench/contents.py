@@ -17,9 +17,14 @@ from controlplane.adapters.dynamodb_people import person_key
 from controlplane.adapters.dynamodb_policies import policy_key
 from controlplane.adapters.dynamodb_projects import project_key
 from controlplane.adapters.dynamodb_quotas import quotas_key
-from controlplane.adapters.dynamodb_subscriptions import directory_key, subscription_key
+from controlplane.adapters.dynamodb_subscriptions import subscription_key
 from controlplane.adapters.dynamodb_table import Key, tenant_partition
-from controlplane.adapters.dynamodb_tenants import policies_key, principal_key, tenant_key
+from controlplane.adapters.dynamodb_tenants import (
+    directory_key,
+    policies_key,
+    principal_key,
+    tenant_key,
+)
 from controlplane.adapters.dynamodb_tiers import group_key, subscriber_key, tier_key, use_key
 from controlplane.adapters.dynamodb_uploads import upload_key
 from controlplane.people.model import PersonStatus

@@ -27,9 +27,8 @@ from controlplane.adapters.dynamodb_table import (
     is_tombstone,
     tenant_partition,
 )
-from controlplane.adapters.dynamodb_tenants import tenant_key
+from controlplane.adapters.dynamodb_tenants import directory_key, tenant_key
 from controlplane.adapters.dynamodb_tiers import (
-    PARTITION,
     count_use,
     read_tier,
     subscriber_key,
@@ -58,10 +57,6 @@ _LEAVING = frozenset({"Offboarding", "Offboarded"})
 def subscription_key(tenant_id: str, subscriber: str) -> Key:
     name = subscriber if subscriber == WHOLE_TENANT else f"group#{subscriber}"
     return Key(tenant_partition(tenant_id), f"{PREFIX}{name}")
-
-
-def directory_key(tenant_id: str) -> Key:
-    return Key(PARTITION, f"TENANT#{tenant_id}")
 
 
 class DynamoDBSubscriptions:

@@ -19,7 +19,7 @@ from controlplane.adapters.dynamodb_table import (
     TransactionCancelledError,
     Write,
 )
-from controlplane.adapters.dynamodb_tenants import tenant_key
+from controlplane.adapters.dynamodb_tenants import directory_key, tenant_key
 from controlplane.adapters.dynamodb_tiers import read_tier, tier_key
 from controlplane.errors import ConcurrentChangeError, IdempotencyKeyReusedError, NotFoundError
 from controlplane.identifiers import now
@@ -30,10 +30,6 @@ from controlplane.requests import IdempotentRequest, Page, PageRequest
 
 PLATFORM_PARTITION = "PLATFORM"
 _DIRECTORY = "TENANT#"
-
-
-def directory_key(tenant_id: str) -> Key:
-    return Key(PLATFORM_PARTITION, f"{_DIRECTORY}{tenant_id}")
 
 
 def _memory_key(request: IdempotentRequest) -> Key:

@@ -23,6 +23,11 @@ def platform_principal_key(subject: str) -> Key:
     return Key(PLATFORM_PARTITION, f"PRINCIPAL#{subject}")
 
 
+def directory_key(tenant_id: str) -> Key:
+    """The tenant's entry in the platform's list of tenants."""
+    return Key("PLATFORM", f"TENANT#{tenant_id}")
+
+
 def membership_key(subject: str) -> Key:
     return Key(f"PLATFORM#USER#{subject}", "MEMBERSHIP")
 
