@@ -35,12 +35,12 @@ def test_it_asks_once_while_the_answer_is_fresh(ticks: Ticks) -> None:
     assert behind.reads == 1
 
 
-def test_a_revocation_is_effective_after_five_seconds(ticks: Ticks) -> None:
+def test_a_revocation_is_effective_before_five_seconds_are_over(ticks: Ticks) -> None:
     behind = MemoryAccess(Tenant(tenant_id="acme"))
     cached = CachedAccess(behind)
     cached.get_access("acme", "ada")
     behind.revoke("ada", 2000)
-    ticks.seconds += 4.9
+    ticks.seconds += LIFETIME_SECONDS - 0.1
     fresh = cached.get_access("acme", "ada")
     ticks.seconds += 0.1
     renewed = cached.get_access("acme", "ada")
@@ -49,7 +49,7 @@ def test_a_revocation_is_effective_after_five_seconds(ticks: Ticks) -> None:
     assert renewed is not None
     assert fresh.principal is None
     assert renewed.principal == PrincipalRecord(revoked_before=2000)
-    assert LIFETIME_SECONDS == 5
+    assert LIFETIME_SECONDS < 5
 
 
 def test_what_is_not_there_is_asked_for_again(ticks: Ticks) -> None:

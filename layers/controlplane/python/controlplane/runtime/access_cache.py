@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 from controlplane.tenancy.model import Access, PrincipalRecord
 from controlplane.tenancy.ports import AccessRepository
 
-# A revocation is effective within this time.
-LIFETIME_SECONDS = 5.0
+# A revocation is effective within 5 s: the rest of them is for the read itself and for requests that are under way.
+LIFETIME_SECONDS = 4.0
 MAX_ENTRIES = 1000
 
 Answer = TypeVar("Answer")
