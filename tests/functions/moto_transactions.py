@@ -3,6 +3,9 @@
 Moto copies the whole table for every part of a transaction and puts the copy back when a condition fails. Whatever
 another thread has written meanwhile is lost by that, which DynamoDB never does, and the copies make tests slow. Here
 a transaction keeps the items that it names, nothing else runs during it, and only those items are put back.
+
+Moto also ignores the token by which DynamoDB knows a transaction that its client sends again after a time-out: the
+repeat would fail on the conditions that the first one has changed. Here it is given the first one's answer.
 """
 
 import copy
@@ -14,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from moto.dynamodb import models
+from moto.dynamodb import models, responses
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
@@ -30,6 +33,8 @@ def isolated_transactions() -> Iterator[None]:
         for name in _GUARDED:
             patch.setattr(backend, name, _one_at_a_time(getattr(backend, name)))
         patch.setattr(backend, "transact_write_items", _transaction(backend.transact_write_items))
+        handler = responses.DynamoHandler
+        patch.setattr(handler, "transact_write_items", _once(handler.transact_write_items))
         patch.setattr(models, "copy", SimpleNamespace(copy=copy.copy, deepcopy=_copy_no_table))
         yield
 
@@ -41,6 +46,23 @@ def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(*arguments, **named)
 
     return alone
+
+
+def _once(method: Callable[..., Any]) -> Callable[..., Any]:
+    answers: dict[str, Any] = {}
+
+    @wraps(method)
+    def once(handler: Any) -> Any:
+        token = handler.body.get("ClientRequestToken")
+        with _alone:
+            if token is None or token not in answers:
+                answer = method(handler)
+                if token is None:
+                    return answer
+                answers[token] = answer
+            return answers[token]
+
+    return once
 
 
 def _copy_no_table(value: Any, *memo: Any) -> Any:
