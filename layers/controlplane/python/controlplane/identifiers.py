@@ -26,8 +26,8 @@ RESERVED_NAME = "uploads"
 
 # The tenant_id in events about the platform itself.
 PLATFORM = "platform"
-# What no tenant may be called: the platform's own name, and that of every cluster's first namespace.
-RESERVED_TENANT_IDS = frozenset({PLATFORM, "default"})
+# What no tenant may be called: the platform's own name, and Kubernetes' and Scheduler's own default.
+RESERVED_TENANT_IDS = frozenset({PLATFORM, "default", "system"})
 # No tenant's name may end so: its namespace would be another tenant's one for runs.
 RUNS_SUFFIX = "-runs"
 

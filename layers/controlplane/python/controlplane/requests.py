@@ -6,6 +6,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Generic, TypeVar
 
+from controlplane.errors import PreconditionFailedError
+
 T = TypeVar("T")
 
 MAX_PAGE_SIZE = 100
@@ -46,3 +48,9 @@ def digest(*parts: str) -> str:
         encoded = part.encode()
         joined.update(len(encoded).to_bytes(8, "big") + encoded)
     return joined.hexdigest()
+
+
+def require_version(if_match: int | None, version: int, what: str) -> None:
+    """Raises PreconditionFailedError unless `what` is at the version that `If-Match` demands; None demands none."""
+    if if_match is not None and if_match != version:
+        raise PreconditionFailedError(f"{what} has changed: it is at version {version}")

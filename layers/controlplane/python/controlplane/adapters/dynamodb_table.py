@@ -125,7 +125,14 @@ class Table:
             )
 
     def query(self, pk: str, prefix: str, page: PageRequest, *, newest: bool = False) -> Page[Item]:
-        """A page of the items whose sort key begins with a prefix, in its order or the reverse.
+        """A page of the items whose sort key begins with a prefix, in its order or the reverse."""
+        found = self.query_all(pk, page, prefix, newest=newest)
+        return Page([item for item in found.items if not is_tombstone(item)], found.next_after)
+
+    def query_all(
+        self, pk: str, page: PageRequest, prefix: str = "", *, newest: bool = False
+    ) -> Page[Item]:
+        """The same, or of a whole partition, with what was deleted and has not expired yet.
 
         The next page begins after the last item kept: the client's own last key may lie beyond it.
         """
@@ -134,32 +141,11 @@ class Table:
             found = list(
                 self._client().sync_query(
                     self._name,
-                    "pk = :pk AND begins_with(sk, :prefix)",
-                    expression_attribute_values={":pk": pk, ":prefix": prefix},
+                    "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
+                    expression_attribute_values={":pk": pk}
+                    | ({":prefix": prefix} if prefix else {}),
                     limit=page.limit + 1,
                     scan_index_forward=not newest,
-                    last_evaluated_key=start,
-                    consistent_read=True,
-                )
-            )
-        kept = [dict(item) for item in found[: page.limit]]
-        more = len(found) > page.limit
-        return Page(
-            items=[item for item in kept if not is_tombstone(item)],
-            next_after=kept[-1]["sk"] if more else None,
-        )
-
-    def query_all(self, pk: str, page: PageRequest, prefix: str = "") -> Page[Item]:
-        """A page of a partition by sort key, with what was deleted and has not expired yet."""
-        start = {"pk": pk, "sk": page.after} if page.after else None
-        values = {":pk": pk} | ({":prefix": prefix} if prefix else {})
-        with _own_errors():
-            found = list(
-                self._client().sync_query(
-                    self._name,
-                    "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
-                    expression_attribute_values=values,
-                    limit=page.limit + 1,
                     last_evaluated_key=start,
                     consistent_read=True,
                 )

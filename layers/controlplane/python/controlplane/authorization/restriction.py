@@ -16,10 +16,9 @@ from controlplane.errors import (
     InvalidPolicyError,
     InvalidRequestError,
     LimitExceededError,
-    PreconditionFailedError,
 )
 from controlplane.identifiers import now
-from controlplane.requests import IdempotentRequest
+from controlplane.requests import IdempotentRequest, require_version
 
 # POST /policies/validate is no policy.
 RESERVED_NAME = "validate"
@@ -69,7 +68,7 @@ def change_policy(
     if change.text is not None:
         _require_acceptable(tenant_id, change.text, checker)
     policy, book = policies.get_with_book(tenant_id, name)
-    _require_version(policy, if_match)
+    require_version(if_match, policy.version, f"policy {policy.name}")
     given = change.model_dump(exclude_none=True)
     changed = policy.model_copy(update=given | {"version": policy.version + 1})
     following = book.with_policy(changed)
@@ -91,7 +90,7 @@ def delete_policy(
 ) -> None:
     """Raises NotFoundError, PreconditionFailedError."""
     policy, book = policies.get_with_book(tenant_id, name)
-    _require_version(policy, if_match)
+    require_version(if_match, policy.version, f"policy {policy.name}")
     event = PolicyDeleted(tenant_id=tenant_id, policy=name, deleted_by=deleted_by)
     policies.remove(tenant_id, policy, book.without(name), event)
 
@@ -116,11 +115,4 @@ def _require_room(book: PolicyBook) -> None:
         raise LimitExceededError(
             f"the policies of a tenant may have {MAX_TOTAL_BYTES} bytes, with this one they have {total}",
             remedy="Shorten or delete one.",
-        )
-
-
-def _require_version(policy: Policy, if_match: int | None) -> None:
-    if if_match is not None and if_match != policy.version:
-        raise PreconditionFailedError(
-            f"policy {policy.name} has changed: it is at version {policy.version}"
         )

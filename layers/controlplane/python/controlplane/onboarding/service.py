@@ -4,9 +4,8 @@ from controlplane.errors import (
     AlreadyExistsError,
     ConflictError,
     InvalidRequestError,
-    PreconditionFailedError,
 )
-from controlplane.identifiers import now, revocation_mark
+from controlplane.identifiers import is_reserved_tenant_id, now, revocation_mark
 from controlplane.onboarding.model import (
     Goal,
     ServingState,
@@ -26,12 +25,8 @@ from controlplane.onboarding.model import (
     Work,
 )
 from controlplane.onboarding.ports import TenantRepository, TierTerms
-from controlplane.requests import IdempotentRequest
+from controlplane.requests import IdempotentRequest, require_version
 
-# Names that stand for something else: events of the platform itself, and Kubernetes' and Scheduler's own default.
-RESERVED_NAMES = frozenset({"platform", "default", "system"})
-# The namespace of a tenant's pipelines: a tenant of that name would have its models in another's.
-RESERVED_ENDING = "-runs"
 _STAYS = (TenantStatus.ACTIVE, TenantStatus.SUSPENDED)
 
 
@@ -47,7 +42,7 @@ def create_tenant(
     Raises InvalidRequestError for a reserved name or an unknown tier, AlreadyExistsError for a name that was ever
     used, ConflictError while an earlier attempt is being taken back, IdempotencyKeyReusedError.
     """
-    if wanted.tenant in RESERVED_NAMES or wanted.tenant.endswith(RESERVED_ENDING):
+    if is_reserved_tenant_id(wanted.tenant):
         raise InvalidRequestError(
             f"no tenant may be called {wanted.tenant}", remedy="Choose another name."
         )
@@ -168,7 +163,7 @@ def offboard_tenant(
     Raises NotFoundError, PreconditionFailedError, and ConflictError while the tenant is still being made.
     """
     tenant = tenants.get(tenant_id)
-    _require_match(tenant, if_match)
+    require_version(if_match, tenant.version, f"tenant {tenant.tenant_id}")
     if tenant.status is TenantStatus.ONBOARDING:
         raise ConflictError(
             f"tenant {tenant_id} is still being made",
@@ -230,20 +225,13 @@ def _resumed(tenant: TenantRecord, wanted: TenantRequest) -> TenantRecord:
 
 def _present(tenant: TenantRecord, if_match: int | None) -> TenantRecord:
     """The tenant, if it can be changed now."""
-    _require_match(tenant, if_match)
+    require_version(if_match, tenant.version, f"tenant {tenant.tenant_id}")
     if tenant.status not in _STAYS:
         raise ConflictError(
             f"tenant {tenant.tenant_id} is {tenant.status.value}",
             remedy="Only active and suspended tenants can be changed.",
         )
     return tenant
-
-
-def _require_match(tenant: TenantRecord, if_match: int | None) -> None:
-    if if_match is not None and if_match != tenant.version:
-        raise PreconditionFailedError(
-            f"tenant {tenant.tenant_id} has changed: it is at version {tenant.version}"
-        )
 
 
 def _serving(present: ServingState, *, runs: bool) -> ServingState:

@@ -10,7 +10,6 @@ from controlplane.errors import (
     ConflictError,
     InUseError,
     LimitExceededError,
-    PreconditionFailedError,
     SecretShownError,
 )
 from controlplane.identifiers import now
@@ -29,7 +28,7 @@ from controlplane.people.model import (
     RevocationRequest,
 )
 from controlplane.people.ports import MachineRepository
-from controlplane.requests import IdempotentRequest, PageRequest
+from controlplane.requests import IdempotentRequest, PageRequest, require_version
 
 # Keys of one transaction: each takes two writes and up to one for its machine, and 100 are allowed.
 KEYS_AT_ONCE = 20
@@ -79,10 +78,7 @@ def delete_machine(
 ) -> None:
     """Raises NotFoundError, PreconditionFailedError, InUseError while it has active keys, ConcurrentChangeError."""
     machine = machines.get_machine(tenant_id, name)
-    if if_match is not None and if_match != machine.version:
-        raise PreconditionFailedError(
-            f"machine {name} has changed: it is at version {machine.version}"
-        )
+    require_version(if_match, machine.version, f"machine {name}")
     if machine.active_keys:
         raise InUseError(
             f"machine {name} still has {machine.active_keys} active keys",
@@ -150,8 +146,7 @@ def revoke_key(
     Raises NotFoundError, PreconditionFailedError, ConcurrentChangeError.
     """
     key = machines.get_key(tenant_id, key_id)
-    if if_match is not None and if_match != key.version:
-        raise PreconditionFailedError(f"key {key_id} has changed: it is at version {key.version}")
+    require_version(if_match, key.version, f"key {key_id}")
     if key.status is KeyStatus.REVOKED:
         return key
     machines.revoke_keys(tenant_id, [(key, _revoked(tenant_id, key))])

@@ -1,10 +1,10 @@
 """What can be done with projects."""
 
-from controlplane.errors import InUseError, InvalidRequestError, PreconditionFailedError
+from controlplane.errors import InUseError, InvalidRequestError
 from controlplane.identifiers import RESERVED_NAME, now
 from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted, ProjectRequest
 from controlplane.projects.ports import ProjectRepository
-from controlplane.requests import IdempotentRequest
+from controlplane.requests import IdempotentRequest, require_version
 
 
 def create_project(
@@ -41,10 +41,7 @@ def delete_project(
 ) -> None:
     """Remove an empty project. Raises NotFoundError, PreconditionFailedError, InUseError."""
     project = projects.get(tenant_id, name)
-    if if_match is not None and if_match != project.version:
-        raise PreconditionFailedError(
-            f"project {name} has changed: it is at version {project.version}"
-        )
+    require_version(if_match, project.version, f"project {name}")
     if project.model_versions:
         raise InUseError(
             f"project {name} still has {project.model_versions} model versions",

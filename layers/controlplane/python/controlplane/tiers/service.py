@@ -8,11 +8,10 @@ from controlplane.errors import (
     InUseError,
     LimitExceededError,
     NotFoundError,
-    PreconditionFailedError,
 )
 from controlplane.identifiers import PLATFORM, now
 from controlplane.limits import Limits
-from controlplane.requests import IdempotentRequest
+from controlplane.requests import IdempotentRequest, require_version
 from controlplane.tiers.model import (
     MAX_GROUPS,
     STANDARD,
@@ -64,7 +63,7 @@ def change_tier(
     Raises NotFoundError, PreconditionFailedError, InUseError for another isolation of a tier that tenants have.
     """
     tier, use = tiers.find_with_use(name)
-    _require_match(tier, if_match)
+    require_version(if_match, tier.version, f"tier {tier.name}")
     wanted = {
         "level": change.level,
         "isolation": change.isolation,
@@ -102,7 +101,7 @@ def change_tier(
 def delete_tier(name: str, deleted_by: str, if_match: int | None, *, tiers: TierRepository) -> None:
     """Raises NotFoundError, PreconditionFailedError, and InUseError while anybody has or gets it."""
     tier, use = tiers.find_with_use(name)
-    _require_match(tier, if_match)
+    require_version(if_match, tier.version, f"tier {tier.name}")
     if name == STANDARD.name:
         raise InUseError(
             f"tier {name} is what tenants get who ask for no other", remedy="Change its limits."
@@ -147,7 +146,7 @@ def map_group(name: str, group: str, if_match: int | None, *, tiers: TierReposit
             f"no group may be called {group}", remedy="Choose another name for the group."
         )
     tier, present = tiers.find_with_group(name, group)
-    _require_match(tier, if_match)
+    require_version(if_match, tier.version, f"tier {tier.name}")
     if present == name:
         return tier
     if present is not None:
@@ -165,7 +164,7 @@ def map_group(name: str, group: str, if_match: int | None, *, tiers: TierReposit
 def unmap_group(name: str, group: str, if_match: int | None, *, tiers: TierRepository) -> None:
     """Raises NotFoundError for a tier or mapping that is not there, PreconditionFailedError."""
     tier, present = tiers.find_with_group(name, group)
-    _require_match(tier, if_match)
+    require_version(if_match, tier.version, f"tier {tier.name}")
     if present != name:
         raise NotFoundError(f"group {group} does not map to tier {name}")
     changed = _with_groups(tier, set(tier.groups) - {group})
@@ -180,13 +179,6 @@ def tiers_of_groups(groups: Collection[str], *, tiers: TierCatalog) -> Sequence[
 
 def _with_groups(tier: Tier, groups: set[str]) -> Tier:
     return tier.model_copy(update={"groups": tuple(sorted(groups)), "version": tier.version + 1})
-
-
-def _require_match(tier: Tier, if_match: int | None) -> None:
-    if if_match is not None and if_match != tier.version:
-        raise PreconditionFailedError(
-            f"tier {tier.name} has changed: it is at version {tier.version}"
-        )
 
 
 def _what_changed(before: Tier, after: Tier) -> tuple[str, ...]:
