@@ -167,6 +167,12 @@ class ClusterRefusedError(HeadraceError):
     code = "cluster_refused"
 
 
+class MetricsUnavailableError(UnavailableError):
+    """The source of a rollout's metrics did not answer, or not in a form that can be read."""
+
+    code = "metrics_unavailable"
+
+
 class UploadRejectedError(HeadraceError):
     """An upload that can never become a version; `code` says why."""
 

@@ -15,6 +15,7 @@ from pydantic import (
 from controlplane.errors import LimitExceededError
 from controlplane.registry.formats import FORMATS
 from controlplane.registry.keys import MANIFEST, MAX_PATH_LENGTH, is_file_path
+from controlplane.registry.metadata import VersionMetadata
 
 # One server-side copy moves at most 5 GiB (S3's CopyObject).
 MAX_FILE_BYTES = 5 * 1024**3
@@ -56,13 +57,17 @@ class ManifestFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The files of one model version, its format and the version of the framework that wrote it."""
+    """The files of one model version, its format and the version of the framework that wrote it.
+
+    `metadata` is what else is told of the version.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: ModelFormat = Field(examples=["sklearn"])
     framework_version: str | None = Field(default=None, max_length=40, examples=["1.9.1"])
     files: tuple[ManifestFile, ...] = Field(min_length=1, max_length=MAX_FILES)
+    metadata: VersionMetadata | None = None
 
     @model_validator(mode="after")
     def _paths_are_unique(self) -> Self:

@@ -1,6 +1,7 @@
 """Models, their immutable versions, and what happens to them."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from controlplane.events import DomainEvent
 from controlplane.identifiers import Name
 from controlplane.registry.manifest import ManifestFile
+from controlplane.registry.metadata import VersionMetadata
 from controlplane.requests import digest
 
 # S3's sequencers have no fixed length; padded to a width above any seen, their text order is their order.
@@ -32,6 +34,7 @@ class Model(BaseModel):
     allotted: int = 0
     latest_version: int = 0
     versions: int = 0
+    tags: dict[str, str] = {}
     version: int = 1
 
 
@@ -45,10 +48,28 @@ class VersionSource(BaseModel):
     upload_id: str
 
 
+class ApprovalState(StrEnum):
+    PENDING = "Pending"
+    APPROVED = "Approved"
+    REJECTED = "Rejected"
+
+
+class Approval(BaseModel):
+    """Whether somebody let a version be served: `actor` is who decided, and `reason` why, in that person's words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: ApprovalState = ApprovalState.PENDING
+    actor: str | None = None
+    reason: str | None = None
+    decided_at: datetime | None = None
+
+
 class ModelVersion(BaseModel):
     """One immutable version. `uri` is where its files lie, `digest` covers the path and digest of each.
 
-    `served_by` names the deployments that hold the version; while there are any it cannot be deleted.
+    `served_by` names the deployments that hold the version, `aliases` the names that point at it; while there are any
+    it cannot be deleted. `metrics` to `code` are evidence: set once. `card` is Markdown that people wrote.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,8 +85,24 @@ class ModelVersion(BaseModel):
     source: VersionSource
     position: str
     registered_at: datetime
+    registered_by: str | None = None
+    tags: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    dataset_digest: str | None = None
+    run: str | None = None
+    template_version: str | None = None
+    code: str | None = None
+    card: str = ""
+    approval: Approval = Approval()
+    aliases: tuple[str, ...] = ()
     served_by: tuple[str, ...] = ()
     version: int = 1
+
+    @property
+    def metadata(self) -> VersionMetadata:
+        """What is told of the version beside its files, as a manifest tells it."""
+        told = self.model_dump(include=set(VersionMetadata.model_fields))
+        return VersionMetadata.model_construct(**told)
 
 
 def digest_of(files: tuple[ManifestFile, ...]) -> str:
@@ -112,3 +149,61 @@ class UploadEnded(RegistryEvent):
     upload_id: str
     state: str
     reason: str
+
+
+class ModelChanged(RegistryEvent):
+    """A model's own tags are others."""
+
+    changed_by: str
+
+
+class ModelVersionChanged(RegistryEvent):
+    """A version has other tags, another card, or evidence that it had not; `changed` names the fields."""
+
+    model_version: int
+    changed: tuple[str, ...]
+    changed_by: str
+
+
+class VersionApproved(RegistryEvent):
+    """Somebody let the version be served: its rollout may begin. `position` orders it among its model's uploads."""
+
+    model_version: int
+    position: str
+    approved_by: str
+
+
+class VersionRejected(RegistryEvent):
+    """Nobody may roll the version out from now on; what serves it already goes on."""
+
+    model_version: int
+    rejected_by: str
+
+
+class AliasMove(BaseModel):
+    """An alias names another version than before; None is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    alias: Name
+    model_version: int | None
+    previous: int | None
+
+
+class AliasesMoved(RegistryEvent):
+    """Aliases of a model were moved, all at once. `moved_by` is a caller, or the rollout whose promotion they follow."""
+
+    moves: tuple[AliasMove, ...]
+    moved_by: str
+
+
+class RegistryPolicyChanged(DomainEvent):
+    """A project asks something else of the versions that may be served."""
+
+    capability: ClassVar[str] = "registry"
+    project: Name
+    changed_by: str
+
+    @property
+    def subject(self) -> str:
+        return f"projects/{self.project}/registry-policy"

@@ -1,10 +1,12 @@
 """What serving needs from the outside world."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from controlplane.identifiers import revision_name
+from controlplane.reasons import Reason
 from controlplane.requests import Page, PageRequest
 from controlplane.serving.model import (
     Deployment,
@@ -14,6 +16,7 @@ from controlplane.serving.model import (
     ServingEvent,
 )
 from controlplane.serving.runtimes import Runtime
+from controlplane.serving.settings import DeploymentSettings
 
 
 class DeploymentRepository(Protocol):
@@ -73,6 +76,15 @@ class VersionCatalog(Protocol):
         """Raises NotFoundError."""
         ...
 
+    def find_obstacles(
+        self, tenant_id: str, project: str, model: str, number: int
+    ) -> Sequence[Reason]:
+        """Why the project's policy does not let the version serve, each with its remedy; empty when it does.
+
+        Codes: NotApproved, ApprovalRejected, GateNotMet, NotWorseThanChampion, ScanNotClean, SignatureMissing.
+        Raises NotFoundError."""
+        ...
+
 
 class ServedArtifacts(Protocol):
     def find_fault(self, version: ServedVersion) -> str | None:
@@ -106,6 +118,11 @@ class RevisionSpec:
     rollout_id: str
     version: ServedVersion
     runtime: Runtime
+    settings: DeploymentSettings = field(default_factory=DeploymentSettings)
+
+    @property
+    def name(self) -> str:
+        return revision_name(self.project, self.deployment, self.version.number)
 
 
 class RevisionCluster(Protocol):
