@@ -108,8 +108,8 @@ def test_artifact_that_is_not_as_registered_fails_the_check(
 
 
 def test_format_that_nothing_serves_fails_the_check(acme: Scenario) -> None:
-    key = "models/acme/vision/digits/model.onnx"
-    acme.register(acme.arrival(key, acme.put_object(key, b"onnx")))
+    key = "models/acme/vision/digits/model.keras"
+    acme.register(acme.arrival(key, acme.put_object(key, b"tensorflow")))
     opened = acme.open_rollout(acme.registered_event(1), "e1")
 
     with pytest.raises(RolloutFailedError) as failed:

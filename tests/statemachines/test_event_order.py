@@ -9,7 +9,7 @@ from tests.stack.project import ONE_FILE, Inbox, Project
 from tests.stack.running import RunningStack
 from tests.waiting import eventually
 
-UNSERVED = "model.onnx"
+UNSERVED = "model.keras"
 
 
 def arrival(stack: RunningStack, inbox: Inbox, tail: str, content: bytes) -> Json:

@@ -39,14 +39,14 @@ def test_an_aborted_registration_is_recorded_and_the_manifest_can_be_sent_again(
     stack: RunningStack, project: Project, inbox: Inbox
 ) -> None:
     registration = stack.executions("VersionRegistration")
-    inbox.put_manifest("batch", manifest_of(FILES, "onnx"))
+    inbox.put_manifest("batch", manifest_of(FILES, "tensorflow"))
     project.wait_for_upload_state("digits", "batch", "Copying")
     execution, _ = registration.started_by_key(inbox.key(MANIFEST))
 
     registration.abort(execution)
 
     assert_failed(stack, project, "ABORTED")
-    inbox.put_manifest("batch", manifest_of(FILES, "onnx"))
+    inbox.put_manifest("batch", manifest_of(FILES, "tensorflow"))
     project.wait_for_upload_state("digits", "batch", "Registered")
     (version,) = project.versions("digits")
     assert {file["path"] for file in project.version("digits", version)["files"]} == set(FILES)
@@ -57,7 +57,7 @@ def test_a_task_that_lambda_refuses_fails_the_upload_until_the_event_is_delivere
 ) -> None:
     registration = stack.executions("VersionRegistration")
     with stack.throttled("CopyFile"):
-        inbox.put_manifest("batch", manifest_of(FILES, "onnx"))
+        inbox.put_manifest("batch", manifest_of(FILES, "tensorflow"))
         execution, event = registration.started_by_key(inbox.key(MANIFEST))
         assert registration.ended(execution, 60)["status"] == "FAILED"
     assert_failed(stack, project, "Lambda.")

@@ -67,15 +67,15 @@ def test_a_first_version_that_cannot_be_loaded_leaves_nothing_behind(
 def test_a_format_that_nothing_serves_is_registered_and_not_served(
     new_project: NewProject,
 ) -> None:
-    project = new_project("onnx")
-    project.inbox("digits").put("model.onnx", b"a model of another kind")
+    project = new_project("tensorflow")
+    project.inbox("digits").put("model.keras", b"a model of another kind")
 
     failed = project.settled("digits", 1)
 
-    assert_failed(failed, "Failed", "NoSupportingRuntime", "onnx")
+    assert_failed(failed, "Failed", "NoSupportingRuntime", "tensorflow")
     assert failed["status"] == "Failed"
     assert "sklearn" in failed["last_rollout"]["reason"]["remedy"]
-    assert project.version("digits", 1)["format"] == "onnx"
+    assert project.version("digits", 1)["format"] == "tensorflow"
     assert project.revision("digits", 1) is None
     assert project.route("digits") is None
 

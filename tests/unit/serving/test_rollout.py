@@ -104,13 +104,13 @@ def test_a_step_for_a_deployment_that_is_not_there_is_refused(world: World) -> N
 
 
 def test_a_format_that_nobody_serves_is_refused_before_the_cluster(world: World) -> None:
-    reference = world.start(world.register(1, model_format="onnx"))
+    reference = world.start(world.register(1, model_format="tensorflow"))
 
     with pytest.raises(RolloutFailedError) as refused:
         world.check(reference)
 
     assert refused.value.reason == "NoSupportingRuntime"
-    assert "onnx" in refused.value.message
+    assert "tensorflow" in refused.value.message
     assert "sklearn" in (refused.value.remedy or "")
     assert json.loads(str(refused.value)) == {
         "code": "NoSupportingRuntime",
