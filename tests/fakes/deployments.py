@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 from controlplane.errors import NotFoundError
+from controlplane.identifiers import now
 from controlplane.limits import Limits, Reservation
-from controlplane.requests import Page, PageRequest
+from controlplane.reasons import Reason
+from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.serving.model import (
     Deployment,
+    DeploymentCreated,
     DeploymentDeleted,
     Rollout,
     ServedVersion,
     ServingEvent,
 )
-from tests.fakes.table import MemoryTable, page_of, require, reserve
+from tests.fakes.table import MemoryTable, create, page_of, require, reserve
 
 
 class MemoryDeployments:
@@ -80,6 +83,23 @@ class MemoryDeployments:
             self._mark(tenant_id, project, new, number, held=number in new.held_versions)
         self._table.events.append(event)
 
+    def add(
+        self,
+        tenant_id: str,
+        project: str,
+        deployment: Deployment,
+        event: DeploymentCreated,
+        request: IdempotentRequest | None,
+    ) -> Deployment:
+        if (tenant_id, project) not in self._table.projects:
+            raise NotFoundError(f"there is no project {project}")
+        place = (tenant_id, project, deployment.name)
+        items = self._table.deployments
+        stored = create(self._table, items, place, deployment, request, now())
+        if stored is deployment:
+            self._table.events.append(event)
+        return stored
+
     def remove(
         self, tenant_id: str, project: str, deployment: Deployment, event: DeploymentDeleted
     ) -> None:
@@ -103,10 +123,17 @@ class MemoryDeployments:
 
 
 class MemoryVersionCatalog:
-    """A VersionCatalog."""
+    """A VersionCatalog. `obstacles` are by the version's number; for others there are none."""
 
     def __init__(self, table: MemoryTable) -> None:
         self._table = table
+        self.obstacles: dict[int, list[Reason]] = {}
+
+    def find_obstacles(
+        self, tenant_id: str, project: str, model: str, number: int
+    ) -> Sequence[Reason]:
+        self.get_version(tenant_id, project, model, number)
+        return self.obstacles.get(number, [])
 
     def get_version(self, tenant_id: str, project: str, model: str, number: int) -> ServedVersion:
         version = self._table.versions.get((tenant_id, project, model, number))

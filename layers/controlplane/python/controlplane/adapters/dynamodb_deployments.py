@@ -2,8 +2,16 @@
 
 from collections.abc import Sequence
 
-from controlplane.adapters.dynamodb_items import PRESENT, VERSION, as_item, put_over, tombstone
+from controlplane.adapters.dynamodb_items import (
+    PRESENT,
+    VERSION,
+    as_item,
+    create,
+    put_over,
+    tombstone,
+)
 from controlplane.adapters.dynamodb_models import version_key
+from controlplane.adapters.dynamodb_projects import project_key
 from controlplane.adapters.dynamodb_quotas import refuse_without_room, reservation_writes
 from controlplane.adapters.dynamodb_table import (
     ConditionFailedError,
@@ -17,8 +25,14 @@ from controlplane.adapters.dynamodb_table import (
 from controlplane.adapters.dynamodb_tenants import tenant_key
 from controlplane.errors import ConcurrentChangeError, NotFoundError
 from controlplane.limits import Reservation
-from controlplane.requests import Page, PageRequest
-from controlplane.serving.model import Deployment, DeploymentDeleted, Rollout, ServingEvent
+from controlplane.requests import IdempotentRequest, Page, PageRequest
+from controlplane.serving.model import (
+    Deployment,
+    DeploymentCreated,
+    DeploymentDeleted,
+    Rollout,
+    ServingEvent,
+)
 from controlplane.tenancy.model import Tenant
 
 
@@ -97,6 +111,22 @@ class DynamoDBDeployments:
             raise ConcurrentChangeError(
                 f"deployment {new.name} has changed meanwhile", remedy="Try again."
             ) from cancelled
+
+    def add(
+        self,
+        tenant_id: str,
+        project: str,
+        deployment: Deployment,
+        event: DeploymentCreated,
+        request: IdempotentRequest | None,
+    ) -> Deployment:
+        owner = project_key(tenant_id, project)
+        if is_tombstone(self._table.get(owner)):
+            raise NotFoundError(f"there is no project {project}")
+        item = as_item(deployment_key(tenant_id, project, deployment.name), deployment, event)
+        present = Write(owner, kind="check", condition=PRESENT)
+        made = create(self._table, tenant_id, item, request, also=[present])
+        return Deployment.model_validate(made)
 
     def remove(
         self, tenant_id: str, project: str, deployment: Deployment, event: DeploymentDeleted

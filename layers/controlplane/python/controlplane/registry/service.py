@@ -10,7 +10,6 @@ from controlplane.errors import (
     InUseError,
     InvalidRequestError,
     NotFoundError,
-    PreconditionFailedError,
 )
 from controlplane.identifiers import RESERVED_NAME, new_sortable_id, now
 from controlplane.reasons import Reason
@@ -31,7 +30,7 @@ from controlplane.registry.ports import (
     UploadRepository,
 )
 from controlplane.registry.upload import Upload, UploadOrigin, UploadState
-from controlplane.requests import IdempotentRequest
+from controlplane.requests import IdempotentRequest, require_version
 
 # Requests are presigned with a session of the tenant's, of which so much is left at least (sts_tenant_clients).
 UPLOAD_LIFETIME = timedelta(minutes=45)
@@ -76,6 +75,7 @@ def create_upload(
         format=manifest.format,
         framework_version=manifest.framework_version,
         files=manifest.files,
+        metadata=manifest.metadata,
         created_at=created_at,
         created_by=created_by,
         deadline=created_at + UPLOAD_LIFETIME,
@@ -106,8 +106,7 @@ def cancel_upload(
     registered.
     """
     known = uploads.get(tenant_id, project, model, upload_id)
-    if if_match is not None and if_match != known.version:
-        raise PreconditionFailedError(f"upload {upload_id} has changed")
+    require_version(if_match, known.version, f"upload {upload_id}")
     if known.state is UploadState.CANCELLED:
         return known
     if known.state is not UploadState.PENDING:
@@ -156,12 +155,16 @@ def delete_version(
 ) -> None:
     """Delete a version that nothing serves. Raises NotFoundError, PreconditionFailedError, InUseError."""
     of_model, version = models.get_with_version(tenant_id, project, model, number)
-    if if_match is not None and if_match != version.version:
-        raise PreconditionFailedError(f"version {number} has changed")
+    require_version(if_match, version.version, f"version {number}")
     if version.served_by:
         raise InUseError(
             f"version {number} is held by deployment {', '.join(version.served_by)}",
             remedy="Roll the deployment out to another version and wait until the old revision has gone.",
+        )
+    if version.aliases:
+        raise InUseError(
+            f"version {number} is what {', '.join(version.aliases)} names",
+            remedy="Move the alias to another version, or delete it.",
         )
     event = ModelVersionDeleted(
         tenant_id=tenant_id,
@@ -195,6 +198,7 @@ def _ticket(upload: Upload, prefix: str, authority: UploadAuthority) -> UploadTi
             "format": upload.format,
             "framework_version": upload.framework_version,
             "files": upload.files,
+            "metadata": upload.metadata,
         }
     )
     content = manifest.model_dump_json(exclude_none=True)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from controlplane.events import DomainEvent
 from controlplane.identifiers import Name, RolloutId
 from controlplane.reasons import Reason
+from controlplane.serving.settings import DeploymentSettings
 
 
 class DeploymentStatus(StrEnum):
@@ -28,6 +29,15 @@ class RolloutState(StrEnum):
     FAILED = "Failed"
     SUPERSEDED = "Superseded"
     TIMED_OUT = "TimedOut"
+
+
+class ServingState(StrEnum):
+    """Whether a deployment's revisions run. The two between are wanted, and not yet so in the cluster."""
+
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    RESUMING = "Resuming"
 
 
 class Revision(BaseModel):
@@ -100,15 +110,19 @@ class Deployment(BaseModel):
     last_rollout: EndedRollout | None = None
     last_position: str = ""
     deleting: bool = False
+    serving: ServingState = ServingState.RUNNING
+    settings: DeploymentSettings = DeploymentSettings()
     version: int = 0
 
     @property
     def status(self) -> DeploymentStatus:
         if self.deleting:
             return DeploymentStatus.DELETING
+        if self.serving is not ServingState.RUNNING:
+            return DeploymentStatus.STOPPED
         if self.stable is not None:
             return DeploymentStatus.ROLLING_OUT if self.active else DeploymentStatus.READY
-        if self.active is not None or self.waiting is not None:
+        if self.active is not None or self.waiting is not None or self.last_rollout is None:
             return DeploymentStatus.CREATING
         return DeploymentStatus.FAILED
 
@@ -121,6 +135,16 @@ class Deployment(BaseModel):
 
     def with_changes(self, **changes: object) -> Self:
         return self.model_copy(update=changes)
+
+
+class DeploymentRequest(BaseModel):
+    """What a caller sends to make a deployment before a version is rolled out to it, or a further one of a model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    model: Name = Field(description="The model whose versions it serves")
+    settings: DeploymentSettings = DeploymentSettings()
 
 
 class RolloutRequest(BaseModel):
@@ -167,6 +191,35 @@ class ServingEvent(DomainEvent):
     @property
     def subject(self) -> str:
         return f"projects/{self.project}/deployments/{self.deployment}"
+
+
+class DeploymentCreated(ServingEvent):
+    """A deployment is there before its first version is rolled out to it."""
+
+    model: Name
+    created_by: str
+
+
+class DeploymentSettingsChanged(ServingEvent):
+    """The next rollout goes by other settings."""
+
+    changed_by: str
+
+
+class DeploymentStopped(ServingEvent):
+    """Its revisions are to have no pods, and to keep what they are."""
+
+    stopped_by: str
+
+
+class DeploymentResumed(ServingEvent):
+    resumed_by: str
+
+
+class DeploymentSwitched(ServingEvent):
+    """The cluster has done what was asked for: `serving` is Stopped or Running."""
+
+    serving: ServingState
 
 
 class RolloutRequested(ServingEvent):

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from controlplane.identifiers import revision_name
 from controlplane.reasons import Reason
-from controlplane.requests import Page, PageRequest
+from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.serving.model import (
     Deployment,
+    DeploymentCreated,
     DeploymentDeleted,
     Rollout,
     ServedVersion,
@@ -55,6 +56,20 @@ class DeploymentRepository(Protocol):
         any counts as one of the tenant's deployments, of which there may be `limit`; None will do for a change
         that cannot make a deployment hold its first. Raises NotFoundError when a version to hold has gone,
         QuotaExceededError, ConcurrentChangeError.
+        """
+        ...
+
+    def add(
+        self,
+        tenant_id: str,
+        project: str,
+        deployment: Deployment,
+        event: DeploymentCreated,
+        request: IdempotentRequest | None,
+    ) -> Deployment:
+        """Store a new deployment that holds no version; a repeat of the same request returns the first one.
+
+        Raises NotFoundError for an unknown project, AlreadyExistsError, IdempotencyKeyReusedError.
         """
         ...
 
@@ -156,4 +171,12 @@ class RevisionCluster(Protocol):
 
     def delete_route(self, tenant_id: str, project: str, deployment: str) -> None:
         """Deleting a route that is not there is no error."""
+        ...
+
+
+class RevisionSwitch(Protocol):
+    """Takes revisions to no pods and back, keeping their specs. Raises as RevisionCluster does."""
+
+    def set_stopped(self, tenant_id: str, names: Sequence[str], *, stopped: bool) -> None:
+        """Revisions that are not there are left out; repeating it changes nothing."""
         ...

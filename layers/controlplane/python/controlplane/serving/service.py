@@ -3,19 +3,20 @@
 from datetime import datetime
 
 from controlplane.errors import (
+    ConflictError,
     IdempotencyKeyReusedError,
     InUseError,
     NotFoundError,
-    PreconditionFailedError,
 )
 from controlplane.identifiers import new_sortable_id, now
-from controlplane.requests import IdempotentRequest
+from controlplane.requests import IdempotentRequest, require_version
 from controlplane.serving.model import (
     Deployment,
     DeploymentDeletionRequested,
     Rollout,
     RolloutRequested,
     RolloutTicket,
+    ServingState,
 )
 from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.queue import enqueue, retire_all
@@ -36,8 +37,8 @@ def request_rollout(
     """Ask for a version to be rolled out, also one that was served before. It waits if another one runs.
 
     The rollout's identifier follows from the idempotency key, so that a repeat finds the first one. Raises
-    NotFoundError for an unknown deployment or version, IdempotencyKeyReusedError, and QuotaExceededError where the
-    deployment serves nothing yet and the tenant has `limit` others.
+    NotFoundError for an unknown deployment or version, IdempotencyKeyReusedError, ConflictError for a deployment that
+    is stopped, and QuotaExceededError where the deployment serves nothing yet and the tenant has `limit` others.
     """
     moment = now()
     rollout_id = f"r-{request.key_digest[:16]}" if request else new_sortable_id("r")
@@ -46,6 +47,7 @@ def request_rollout(
         raise NotFoundError(f"there is no deployment {name}")
     if known is not None:
         return _repeated(known, model_version)
+    _require_running(deployment)
     ticket = RolloutTicket(
         rollout_id=rollout_id,
         model_version=model_version,
@@ -86,8 +88,7 @@ def delete_deployment(
     or waits.
     """
     deployment = deployments.get(tenant_id, project, name)
-    if if_match is not None and if_match != deployment.version:
-        raise PreconditionFailedError(f"deployment {name} has changed")
+    require_version(if_match, deployment.version, f"deployment {name}")
     if deployment.deleting:
         return deployment
     if deployment.active or deployment.waiting:
@@ -101,6 +102,14 @@ def delete_deployment(
     )
     deployments.save(tenant_id, project, deployment, leaving, [], event)
     return leaving
+
+
+def _require_running(deployment: Deployment) -> None:
+    if deployment.serving is not ServingState.RUNNING:
+        raise ConflictError(
+            f"deployment {deployment.name} is {deployment.serving.value}",
+            remedy="Resume it first.",
+        )
 
 
 def _position(deployment: Deployment, moment: datetime) -> str:
