@@ -63,6 +63,17 @@ class HeadraceClient:
         """Repeated safely by the Idempotency-Key that each call has of its own."""
         return self._call("POST", path, body, {"Idempotency-Key": str(uuid4())})
 
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._call("PUT", path, body)
+
+    @staticmethod
+    def fetch(url: str) -> dict[str, Any]:
+        """The JSON behind a link that needs no token."""
+        response = requests.get(url, timeout=TIMEOUT_SECONDS)
+        response.raise_for_status()
+        content: dict[str, Any] = response.json()
+        return content
+
     def delete(self, path: str) -> None:
         self._call("DELETE", path)
 

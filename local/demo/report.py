@@ -9,6 +9,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.table import Table
 
+from local.demo.rollouts import Outcome
 from local.demo.traffic import Answers
 from local.demo.training import Training
 from local.settings import Settings
@@ -59,10 +60,35 @@ def show_answers(
     )
 
 
+def show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """One line a rollout, and below it where its evidence is."""
+    table = Table("version", "ended as", "verdict", "bad → stable", "seen → stable", "users hit")
+    for outcome in outcomes:
+        table.add_row(
+            str(outcome.version),
+            outcome.state,
+            outcome.check or "Pass",
+            _seconds(outcome.first_bad_to_stable),
+            _seconds(outcome.breach_to_stable),
+            f"{outcome.share_harmed:.1%}" if outcome.state != "Promoted" else "-",
+        )
+    console.print(table)
+    console.print(
+        "bad → stable: from the first bad answer until all requests go to the stable version; "
+        "seen → stable: from the look that saw it; users hit: share of those who asked meanwhile"
+    )
+    for outcome in outcomes:
+        told = f"version {outcome.version}, evidence: {outcome.evidence}"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
+        if outcome.reason:
+            console.print(f"  {outcome.reason}", markup=False, highlight=False)
+
+
 def show_traffic(console: Console, answers: Answers) -> None:
     shares = ", ".join(f"{count} only the {name} says" for name, count in answers.by_model.items())
     console.print(
-        f"live traffic: [bold]{answers.count} requests, {len(answers.failures)} failed[/bold]; "
+        f"live traffic: [bold]{answers.count} requests, {len(answers.failures)} failed[/bold] (all while "
+        f"bad versions were tried); "
         f"{_spread(answers.latencies)}; of the answers in which the models differ: {shares or 'none'}"
     )
 
@@ -85,6 +111,10 @@ def show_around(
     )
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f} s"
 
 
 def _spread(latencies: Sequence[float]) -> str:

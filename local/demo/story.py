@@ -15,13 +15,21 @@ from local.demo.client import HeadraceClient, ModelFile, wait_until
 from local.demo.cluster import revision_exists
 from local.demo.errors import DemoError
 from local.demo.prediction import predict_v1, predict_v2
-from local.demo.traffic import Answers, LiveTraffic
+from local.demo.releases import Releases
+from local.demo.rollouts import ALL_AT_ONCE, CANARY
+from local.demo.traffic import LiveTraffic
 from local.demo.training import TrainedModel, Training, train
+from local.faults import Faults
+from local.serving.faults import Fault
 from local.settings import Settings
 
 TENANT, PROJECT, MODEL = "acme", "vision", "digits"
 NAMESPACE = f"tenant-{TENANT}"
 LATENCY_SAMPLES = 200
+BAD_VERSIONS = (
+    ("answers errors", Fault(errorRate=0.5)),
+    ("is slow", Fault(latencyMs=400, latencyJitterMs=50)),
+)
 
 
 @dataclass(frozen=True)
@@ -48,17 +56,20 @@ class Story:
         training = self._train()
 
         self._console.rule("[bold]4 · Upload the first model")
+        releases = Releases(client, PROJECT, MODEL, self._note)
+        releases.use_if_present(ALL_AT_ONCE)
         first = self._serve(client, training, training.first)
         report.show_hops(self._console, first.hops)
         self._compare(first, training, training.first)
 
-        self._console.rule("[bold]5 · A second version, while callers go on")
-        second, answers = self._replace(client, training, first)
-        report.show_hops(self._console, second.hops)
-        report.show_traffic(self._console, answers)
-        self._compare(second, training, training.second)
+        with self._live_traffic(first, training) as traffic:
+            second = self._promote(client, releases, training, traffic)
+            self._roll_back_bad_ones(client, releases, training, traffic, second)
+        report.show_traffic(self._console, traffic.answers)
+        report.show_outcomes(self._console, releases.outcomes)
+        self._compare_again(client, second, training)
         self._see_retired(first)
-        report.show_around(self._console, self._settings, described, second.endpoints)
+        report.show_around(self._console, self._settings, described, first.endpoints)
 
     def _sign_in(self, described: dict[str, Any]) -> HeadraceClient:
         self._console.rule("[bold]2 · Sign in, and a project")
@@ -82,6 +93,26 @@ class Story:
         return training
 
     def _serve(self, client: HeadraceClient, training: Training, model: TrainedModel) -> Served:
+        version, uploaded_at = self._upload(client, training, model)
+        with self._step("events did the rest: registered, rolled out"):
+            deployment = client.wait_for_rollout(PROJECT, MODEL, version)
+        last = deployment["last_rollout"]
+        if last["state"] != "Promoted" or last["version"] != version:
+            raise DemoError(f"the rollout ended as {last['state']}: {last['reason']}")
+        base = f"/projects/{PROJECT}"
+        registered = client.get(f"{base}/models/{MODEL}/versions/{version}")
+        rollout = client.get(f"{base}/deployments/{MODEL}/rollouts/{last['rollout']}")
+        return Served(
+            version=version,
+            revision=deployment["stable"]["name"],
+            endpoints=deployment["endpoints"],
+            hops=report.Hops.of(uploaded_at, registered, rollout),
+        )
+
+    def _upload(
+        self, client: HeadraceClient, training: Training, model: TrainedModel
+    ) -> tuple[int, float]:
+        """The version that the upload became, and when its last file was sent (seconds since the epoch)."""
         with self._step("uploaded the model file, and the manifest last"):
             upload = client.upload(
                 PROJECT,
@@ -91,33 +122,25 @@ class Story:
                 training.framework_version,
             )
         uploaded_at = time.time()
-        with self._step("events did the rest: registered, rolled out"):
-            ended = client.wait_for_upload(PROJECT, MODEL, upload)
-            if ended["state"] != "Registered":
-                raise DemoError(f"the upload ended as {ended['state']}: {ended['reason']}")
-            deployment = client.wait_for_rollout(PROJECT, MODEL, ended["version"])
-        last = deployment["last_rollout"]
-        if last["state"] != "Promoted" or last["version"] != ended["version"]:
-            raise DemoError(f"the rollout ended as {last['state']}: {last['reason']}")
-        base = f"/projects/{PROJECT}"
-        version = client.get(f"{base}/models/{MODEL}/versions/{ended['version']}")
-        rollout = client.get(f"{base}/deployments/{MODEL}/rollouts/{last['rollout']}")
-        return Served(
-            version=ended["version"],
-            revision=deployment["stable"]["name"],
-            endpoints=deployment["endpoints"],
-            hops=report.Hops.of(uploaded_at, version, rollout),
-        )
+        ended = client.wait_for_upload(PROJECT, MODEL, upload)
+        if ended["state"] != "Registered":
+            raise DemoError(f"the upload ended as {ended['state']}: {ended['reason']}")
+        return int(ended["version"]), uploaded_at
 
     def _compare(self, served: Served, training: Training, model: TrainedModel) -> None:
+        self._compare_answers(served.version, served.endpoints, training, model)
+
+    def _compare_answers(
+        self, version: int, endpoints: dict[str, str], training: Training, model: TrainedModel
+    ) -> None:
         """Every answer of both protocols must be the model's own."""
         with requests.Session() as session, self._step("asked for every held-out row by V2 and V1"):
-            by_v2 = predict_v2(session, served.endpoints["v2"], training.rows)
-            by_v1 = predict_v1(session, served.endpoints["v1"], training.rows)
+            by_v2 = predict_v2(session, endpoints["v2"], training.rows)
+            by_v1 = predict_v1(session, endpoints["v1"], training.rows)
         if by_v2 != model.predictions or by_v1 != model.predictions:
-            raise DemoError(f"version {served.version} does not answer as the model itself does")
-        latencies = self._measure(served.endpoints["v2"], training)
-        report.show_answers(self._console, served.version, by_v2, training.labels, latencies)
+            raise DemoError(f"version {version} does not answer as the model itself does")
+        latencies = self._measure(endpoints["v2"], training)
+        report.show_answers(self._console, version, by_v2, training.labels, latencies)
 
     def _measure(self, url: str, training: Training) -> list[float]:
         latencies = []
@@ -128,20 +151,59 @@ class Story:
                 latencies.append(time.perf_counter() - started)
         return latencies
 
-    def _replace(
-        self, client: HeadraceClient, training: Training, first: Served
-    ) -> tuple[Served, Answers]:
+    def _live_traffic(self, served: Served, training: Training) -> LiveTraffic:
         models = {
             "first": training.first.predictions,
             "second": training.second.predictions,
         }
-        with LiveTraffic(first.endpoints["v2"], training.rows, models) as traffic:
-            second = self._serve(client, training, training.second)
-            before = traffic.answers.count
-            wait_until(lambda: traffic.answers.count, lambda count: count > before + 50, 30)
+        return LiveTraffic(served.endpoints["v2"], training.rows, models)
+
+    def _promote(
+        self,
+        client: HeadraceClient,
+        releases: Releases,
+        training: Training,
+        traffic: LiveTraffic,
+    ) -> int:
+        self._console.rule("[bold]5 · A second version: 10 %, 50 %, all, while callers go on")
+        releases.use(CANARY)
+        with self._step("judged on live requests, and promoted"):
+            rollout = releases.roll_out(
+                lambda: self._upload(client, training, training.second)[0], traffic, "Promoted"
+            )
         if traffic.answers.failures:
             raise DemoError(f"callers met failures: {traffic.answers.failures[:5]}")
-        return second, traffic.answers
+        return int(rollout["version"])
+
+    def _roll_back_bad_ones(
+        self,
+        client: HeadraceClient,
+        releases: Releases,
+        training: Training,
+        traffic: LiveTraffic,
+        good: int,
+    ) -> None:
+        faults = Faults(self._settings.kubeconfig)
+        for distance, (what, fault) in enumerate(BAD_VERSIONS, start=1):
+            number = 5 + distance
+            self._console.rule(f"[bold]{number} · A version that {what}, while callers go on")
+            revision = f"{PROJECT}--{MODEL}--v{good + distance}"
+            faults.set(NAMESPACE, revision, fault)
+            with self._step("seen, and rolled back"):
+                releases.roll_out(
+                    lambda: self._upload(client, training, training.second)[0],
+                    traffic,
+                    "RolledBack",
+                )
+            releases.require_calm(traffic)
+        faults.clear(NAMESPACE)
+
+    def _compare_again(self, client: HeadraceClient, version: int, training: Training) -> None:
+        """After both rollbacks it is the second version that answers."""
+        found = client.get(f"/projects/{PROJECT}/deployments/{MODEL}")
+        if found["stable"]["version"] != version:
+            raise DemoError(f"version {found['stable']['version']} is served, not {version}")
+        self._compare_answers(version, found["endpoints"], training, training.second)
 
     def _see_retired(self, first: Served) -> None:
         with self._step(f"revision {first.revision} went after its grace time"):
@@ -157,6 +219,9 @@ class Story:
         with self._console.status(title):
             yield
         self._show(stack.Step(title, time.monotonic() - started))
+
+    def _note(self, text: str) -> None:
+        self._console.print(f"  [dim]{text}[/dim]")
 
     def _show(self, step: stack.Step) -> None:
         self._console.print(f"[green]✓[/green] {step.title} [dim]{step.seconds:.1f} s[/dim]")

@@ -2,10 +2,10 @@
 
 import re
 
-from tests.functions.api_calls import Api, invoke
+from tests.functions.api_calls import Api
 from tests.functions.cloud import Cloud
 from tests.functions.samples import on_the_bus
-from tests.functions.scenario import Scenario
+from tests.functions.scenario import Scenario, promote
 
 DEPLOYMENT = "/projects/vision/deployments/digits"
 ROLLOUTS = f"{DEPLOYMENT}/rollouts"
@@ -40,7 +40,8 @@ def test_deployment_being_created_shows_its_rollout(call: Api, acme: Scenario) -
 
     assert (shown["status"], shown["stable"]) == ("Creating", None)
     rollout = opened["rollout"]["rollout_id"]
-    assert shown["running"] == {"rollout": rollout, "version": 1, "state": "Running"}
+    running = shown["running"]
+    assert (running["rollout"], running["version"], running["state"]) == (rollout, 1, "Running")
     assert call("GET", f"{ROLLOUTS}/{rollout}").json["state"] == "Running"
 
 
@@ -62,7 +63,7 @@ def test_redeploy_of_an_earlier_version_waits_for_its_execution(
     assert event["detail_type"] == "RolloutRequested"
     opened = acme.open_rollout(on_the_bus(event), "redeploy")
     assert opened["rollout"]["rollout_id"] == asked.json["rollout"]
-    invoke("serving/finish_rollout", opened["rollout"])
+    promote(opened["rollout"])
     shown = call("GET", DEPLOYMENT).json
     assert (shown["stable"]["version"], shown["status"]) == (1, "Ready")
     assert call("GET", asked.headers["location"]).json["state"] == "Promoted"
@@ -148,3 +149,74 @@ def test_deployment_taken_up_again_by_a_rollout_is_not_leaving(call: Api, acme: 
     acme.serve(2)
 
     assert call("GET", DEPLOYMENT).json["status"] == "Ready"
+
+
+def test_a_deployment_is_made_before_its_first_version(call: Api, acme: Scenario) -> None:
+    wanted = {"name": "staging", "model": "digits"}
+
+    made = call("POST", "/projects/vision/deployments", wanted)
+
+    assert (made.status, made.json["status"]) == (201, "Creating")
+    assert made.headers["location"] == "/api/v1/projects/vision/deployments/staging"
+    assert call("GET", made.headers["location"]).json == made.json
+    assert call("POST", "/projects/vision/deployments", wanted).status == 409
+    elsewhere = call("POST", "/projects/nowhere/deployments", wanted)
+    assert (elsewhere.status, elsewhere.json["code"]) == (404, "not_found")
+
+
+def test_settings_are_set_and_shown(call: Api, acme: Scenario) -> None:
+    acme.upload_version()
+    acme.serve(1)
+    path = f"{DEPLOYMENT}/settings"
+    before = call("GET", path)
+    wanted = before.json | {"autoscaling": {"min_replicas": 2, "max_replicas": 5}}
+
+    changed = call("PUT", path, wanted, headers={"If-Match": before.etag})
+
+    assert changed.status == 200, changed.body
+    assert call("GET", path).json == changed.json
+    assert changed.json["autoscaling"]["max_replicas"] == 5
+    stale = call("PUT", path, wanted, headers={"If-Match": before.etag})
+    assert stale.status == 412
+
+
+def test_settings_that_cannot_be_are_refused_with_what_is_wrong(call: Api, acme: Scenario) -> None:
+    acme.upload_version()
+    acme.serve(1)
+    for wrong in (
+        {"runtime": "unheard-of"},
+        {"autoscaling": {"min_replicas": 3, "max_replicas": 2}},
+        {"resources": {"gpu_type": "l4"}},
+        {"rollout": {"strategy": {"type": "BlueGreen", "judged_on": "Probes"}}},
+        {"headers": [{"header": "x y", "value": "b"}]},
+    ):
+        refused = call("PUT", f"{DEPLOYMENT}/settings", wrong)
+        assert (refused.status, refused.json["code"]) == (422, "invalid_request"), wrong
+
+
+def test_a_stopped_deployment_takes_no_rollout_until_it_is_resumed(
+    call: Api, acme: Scenario
+) -> None:
+    acme.upload_version()
+    acme.serve(1)
+
+    stopped = call("POST", f"{DEPLOYMENT}/stop")
+
+    assert (stopped.status, stopped.json["status"]) == (202, "Stopped")
+    refused = call("POST", ROLLOUTS, {"version": 1})
+    assert (refused.status, refused.json["remedy"]) == (409, "Resume it first.")
+    assert call("POST", f"{DEPLOYMENT}/resume").status == 202
+
+
+def test_a_projects_serving_policy_is_the_defaults_until_it_is_set(
+    call: Api, acme: Scenario
+) -> None:
+    path = "/projects/vision/serving-policy"
+    before = call("GET", path)
+    assert before.json["auto_deploy"] is True
+
+    put = call("PUT", path, {"auto_deploy": False}, headers={"If-Match": before.etag})
+
+    assert put.status == 200, put.body
+    assert call("GET", path).json["auto_deploy"] is False
+    assert call("PUT", path, {}, headers={"If-Match": before.etag}).status == 412

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from controlplane.errors import (
     ConcurrentChangeError,
@@ -17,6 +18,7 @@ from controlplane.serving.model import (
     DeploymentDeletionRequested,
     DeploymentStatus,
     Rollout,
+    RolloutRequest,
     RolloutRequested,
     RolloutState,
 )
@@ -33,7 +35,10 @@ def delete(world: World, if_match: int | None = None) -> Deployment:
 def request_once(world: World, number: int, key: str = "a" * 64) -> Rollout:
     moment = world.deployment.created_at
     once = IdempotentRequest(key, "body", moment + timedelta(hours=24))
-    return request_rollout(*PLACE, number, "ada", once, 50, deployments=world.deployments)
+    wanted = RolloutRequest(version=number)
+    return request_rollout(
+        *PLACE, wanted, "ada", once, 50, deployments=world.deployments, aliases=world.aliases
+    )
 
 
 def test_a_requested_rollout_waits_and_asks_for_an_execution(world: World, clock: Clock) -> None:
@@ -207,3 +212,41 @@ class TestView:
         assert shown.last_rollout is not None
         assert shown.last_rollout.reason is not None
         assert shown.last_rollout.reason.code == "ModelLoadFailed"
+
+
+def test_an_alias_names_the_version_that_it_names_now(world: World) -> None:
+    world.roll_out(1)
+    world.roll_out(2)
+    world.aliases.versions = {"production": 1}
+
+    rollout = request_rollout(
+        *PLACE,
+        RolloutRequest(alias="production"),
+        "ada",
+        None,
+        50,
+        deployments=world.deployments,
+        aliases=world.aliases,
+    )
+
+    assert rollout.model_version == 1
+
+
+def test_an_alias_that_names_nothing_is_not_found(world: World) -> None:
+    world.roll_out(1)
+    with pytest.raises(NotFoundError, match="production"):
+        request_rollout(
+            *PLACE,
+            RolloutRequest(alias="production"),
+            "ada",
+            None,
+            50,
+            deployments=world.deployments,
+            aliases=world.aliases,
+        )
+
+
+@pytest.mark.parametrize("body", [{}, {"version": 1, "alias": "production"}])
+def test_a_request_names_a_version_or_an_alias(body: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        RolloutRequest.model_validate(body)

@@ -151,7 +151,7 @@ def if_match(api: APIGatewayHttpResolver) -> int | None:
 
 
 def idempotent_request(
-    api: APIGatewayHttpResolver, caller: Caller | PlatformCaller, body: BaseModel
+    api: APIGatewayHttpResolver, caller: Caller | PlatformCaller, body: BaseModel | None
 ) -> IdempotentRequest | None:
     """What the client's `Idempotency-Key` stands for: tenant, principal, operation and body. None without one.
 
@@ -169,7 +169,7 @@ def idempotent_request(
     operation = f"{event.http_method} {event.path}"
     return IdempotentRequest(
         key_digest=digest(caller.tenant_id, caller.subject, operation, key),
-        body_digest=digest(body.model_dump_json()),
+        body_digest=digest(body.model_dump_json() if body else ""),
         expires_at=now() + IDEMPOTENCY_LIFETIME,
     )
 

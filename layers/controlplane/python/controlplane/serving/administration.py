@@ -10,9 +10,11 @@ from controlplane.serving.model import (
     DeploymentResumed,
     DeploymentSettingsChanged,
     DeploymentStopped,
+    ServingPolicyChanged,
     ServingState,
 )
-from controlplane.serving.ports import DeploymentRepository
+from controlplane.serving.ports import DeploymentRepository, ServingPolicyRepository
+from controlplane.serving.project_policy import ServingPolicy, ServingRules
 from controlplane.serving.settings import DeploymentSettings
 
 _STOPPED = (ServingState.STOPPING, ServingState.STOPPED)
@@ -123,6 +125,26 @@ def resume_deployment(
     after = before.with_changes(serving=ServingState.RESUMING)
     deployments.save(tenant_id, project, before, after, [], event)
     return after.with_changes(version=before.version + 1)
+
+
+def put_serving_policy(
+    tenant_id: str,
+    project: str,
+    rules: ServingRules,
+    changed_by: str,
+    if_match: int | None,
+    *,
+    policies: ServingPolicyRepository,
+) -> ServingPolicy:
+    """Raises NotFoundError for an unknown project, PreconditionFailedError, ConcurrentChangeError."""
+    present = policies.get(tenant_id, project)
+    require_version(if_match, present.version, "the serving policy")
+    if present.rules == rules:
+        return present
+    changed = present.replaced_by(rules)
+    event = ServingPolicyChanged(tenant_id=tenant_id, project=project, changed_by=changed_by)
+    policies.put(tenant_id, project, changed, event)
+    return changed
 
 
 def _present(

@@ -1,76 +1,52 @@
 """What callers can do with deployments and rollouts."""
 
-from datetime import datetime
-
-from controlplane.errors import (
-    ConflictError,
-    IdempotencyKeyReusedError,
-    InUseError,
-    NotFoundError,
-)
-from controlplane.identifiers import new_sortable_id, now
+from controlplane.errors import InUseError
+from controlplane.identifiers import now
 from controlplane.requests import IdempotentRequest, require_version
 from controlplane.serving.model import (
     Deployment,
     DeploymentDeletionRequested,
     Rollout,
-    RolloutRequested,
-    RolloutTicket,
-    ServingState,
+    RolloutRequest,
 )
-from controlplane.serving.ports import DeploymentRepository
-from controlplane.serving.queue import enqueue, retire_all
-from controlplane.serving.records import superseded_rollout, waiting_rollout
+from controlplane.serving.ports import AliasDirectory, DeploymentRepository
+from controlplane.serving.queue import retire_all
+from controlplane.serving.wishes import RolloutWish, queue_rollout
 
 
 def request_rollout(
     tenant_id: str,
     project: str,
     name: str,
-    model_version: int,
+    wanted: RolloutRequest,
     requested_by: str,
     request: IdempotentRequest | None,
     limit: int,
     *,
     deployments: DeploymentRepository,
+    aliases: AliasDirectory,
 ) -> Rollout:
     """Ask for a version to be rolled out, also one that was served before. It waits if another one runs.
 
-    The rollout's identifier follows from the idempotency key, so that a repeat finds the first one. Raises
-    NotFoundError for an unknown deployment or version, IdempotencyKeyReusedError, ConflictError for a deployment that
-    is stopped, and QuotaExceededError where the deployment serves nothing yet and the tenant has `limit` others.
+    Raises what `queue_rollout` does, and NotFoundError for an alias that names nothing.
     """
-    moment = now()
-    rollout_id = f"r-{request.key_digest[:16]}" if request else new_sortable_id("r")
-    deployment, known = deployments.find(tenant_id, project, name, rollout_id)
-    if deployment is None:
-        raise NotFoundError(f"there is no deployment {name}")
-    if known is not None:
-        return _repeated(known, model_version)
-    _require_running(deployment)
-    ticket = RolloutTicket(
-        rollout_id=rollout_id,
-        model_version=model_version,
-        position=_position(deployment, moment),
-        requested_by=requested_by,
-        requested_at=moment,
-    )
-    queued, superseded = enqueue(deployment, ticket)
-    event = RolloutRequested(
-        tenant_id=tenant_id,
-        project=project,
-        deployment=name,
-        rollout_id=ticket.rollout_id,
-        model_version=model_version,
-        superseded=superseded.rollout_id if superseded else None,
-        needs_execution=True,
-    )
-    rollout = waiting_rollout(name, ticket)
-    changed = [rollout]
-    if superseded:
-        changed.append(superseded_rollout(name, superseded, moment, queued))
-    deployments.save(tenant_id, project, deployment, queued, changed, event, limit=limit)
-    return rollout
+
+    def choose(deployment: Deployment) -> int:
+        return version_wanted(tenant_id, project, deployment.model, wanted, aliases)
+
+    wish = RolloutWish(requested_by, choose, policy=wanted.policy, version=wanted.version)
+    return queue_rollout(tenant_id, project, name, wish, request, limit, deployments=deployments)
+
+
+def version_wanted(
+    tenant_id: str, project: str, model: str, wanted: RolloutRequest, aliases: AliasDirectory
+) -> int:
+    """The number that a request names, by itself or by an alias. Raises NotFoundError."""
+    if wanted.version is not None:
+        return wanted.version
+    if wanted.alias is None:
+        raise TypeError("a request that was validated names a version or an alias")
+    return aliases.version_of(tenant_id, project, model, wanted.alias)
 
 
 def delete_deployment(
@@ -102,24 +78,3 @@ def delete_deployment(
     )
     deployments.save(tenant_id, project, deployment, leaving, [], event)
     return leaving
-
-
-def _require_running(deployment: Deployment) -> None:
-    if deployment.serving is not ServingState.RUNNING:
-        raise ConflictError(
-            f"deployment {deployment.name} is {deployment.serving.value}",
-            remedy="Resume it first.",
-        )
-
-
-def _position(deployment: Deployment, moment: datetime) -> str:
-    """After all that was accepted before, and before every upload that comes later, in the same second too."""
-    position = f"{moment:%Y-%m-%dT%H:%M:%SZ}!{moment.microsecond:06d}"
-    last = deployment.last_position
-    return position if position > last else f"{last}~"
-
-
-def _repeated(known: Rollout, model_version: int) -> Rollout:
-    if known.model_version != model_version:
-        raise IdempotencyKeyReusedError("this Idempotency-Key came with another body before")
-    return known

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from controlplane.serving.runtimes import CATALOG
 from controlplane.serving.strategy import RolloutPolicy
 
 Cpu = Annotated[str, Field(pattern=r"^[1-9][0-9]*m?$", examples=["500m"])]
@@ -93,6 +94,12 @@ class DeploymentSettings(BaseModel):
     headers: tuple[HeaderRule, ...] = Field(default=(), max_length=8)
     probe: Probe | None = None
     rollout: RolloutPolicy = RolloutPolicy()
+
+    @model_validator(mode="after")
+    def _runtime_is_in_the_catalog(self) -> Self:
+        if self.runtime is not None and self.runtime not in CATALOG:
+            raise ValueError(f"no such runtime; the catalog has {', '.join(sorted(CATALOG))}")
+        return self
 
     @model_validator(mode="after")
     def _probes_are_known(self) -> Self:

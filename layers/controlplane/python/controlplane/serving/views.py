@@ -5,15 +5,18 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from controlplane.identifiers import route_name, serving_namespace
+from controlplane.identifiers import revision_name, route_name, serving_namespace
 from controlplane.reasons import Reason
 from controlplane.serving.model import (
+    ActiveRollout,
     Deployment,
     DeploymentStatus,
     EndedRollout,
-    Rollout,
-    RolloutState,
+    RetiringRevision,
+    ServingState,
 )
+from controlplane.serving.prices import cost_per_hour
+from controlplane.serving.states import Phase, RolloutState
 
 
 class RevisionView(BaseModel):
@@ -32,15 +35,51 @@ class Endpoints(BaseModel):
     v2: str
 
 
-class PendingRolloutView(BaseModel):
-    """A rollout that runs or waits."""
+class CanaryView(BaseModel):
+    """The revision that is on its way, with the share of the traffic that it is given."""
+
+    version: int
+    name: str
+    traffic_percent: int
+
+
+class PreviousView(BaseModel):
+    """The revision before, kept running for a rollback at once, and what that costs (an estimate, in micro-USD)."""
+
+    version: int
+    name: str
+    kept_until: datetime
+    cost_per_hour_micro_usd: int
+
+    @classmethod
+    def of(cls, kept: RetiringRevision) -> Self:
+        return cls(
+            version=kept.model_version,
+            name=kept.name,
+            kept_until=kept.retire_at,
+            cost_per_hour_micro_usd=cost_per_hour(kept.settings),
+        )
+
+
+class WaitingRolloutView(BaseModel):
+    """A rollout that waits for its turn."""
 
     rollout: str
     version: int
     state: RolloutState
 
 
-class EndedRolloutView(PendingRolloutView):
+class RunningRolloutView(WaitingRolloutView):
+    """A rollout that runs. `step` counts from 1 in the strategy's steps."""
+
+    phase: Phase
+    step: int
+    percent: int
+    paused: bool
+    deadline: datetime
+
+
+class EndedRolloutView(WaitingRolloutView):
     """The rollout that ended last, and why it ended as it did."""
 
     ended_at: datetime
@@ -63,59 +102,70 @@ class DeploymentView(BaseModel):
     name: str
     model: str
     status: DeploymentStatus
+    serving: ServingState
     created_at: datetime
     stable: RevisionView | None
-    canary: RevisionView | None = Field(description="Takes part of the traffic while it is judged")
-    running: PendingRolloutView | None
-    waiting: PendingRolloutView | None
+    canary: CanaryView | None = Field(description="Takes part of the traffic while it is judged")
+    previous: PreviousView | None
+    running: RunningRolloutView | None
+    waiting: WaitingRolloutView | None
     last_rollout: EndedRolloutView | None
     endpoints: Endpoints
 
     @classmethod
     def of(cls, tenant_id: str, project: str, found: Deployment, ingress_url: str) -> Self:
         stable, active, waiting = found.stable, found.active, found.waiting
+        canary = _canary(project, found) if active else None
         return cls(
             name=found.name,
             model=found.model,
             status=found.status,
+            serving=found.serving,
             created_at=found.created_at,
             stable=stable
             and RevisionView(
                 version=stable.model_version,
                 name=stable.name,
                 since=stable.since,
-                traffic_percent=100,
+                traffic_percent=100 - (canary.traffic_percent if canary else 0),
             ),
-            canary=None,
-            running=active and _pending(active.rollout_id, active.model_version, True),
-            waiting=waiting and _pending(waiting.rollout_id, waiting.model_version, False),
+            canary=canary,
+            previous=found.previous and PreviousView.of(found.previous),
+            running=active and _running(active),
+            waiting=waiting
+            and WaitingRolloutView(
+                rollout=waiting.rollout_id,
+                version=waiting.model_version,
+                state=RolloutState.WAITING,
+            ),
             last_rollout=found.last_rollout and EndedRolloutView.of(found.last_rollout),
             endpoints=_endpoints(tenant_id, project, found.name, ingress_url),
         )
 
 
-class RolloutView(BaseModel):
-    """One rollout, from its request to its end."""
-
-    rollout: str
-    deployment: str
-    version: int
-    state: RolloutState
-    requested_by: str
-    requested_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    reason: Reason | None
-
-    @classmethod
-    def of(cls, rollout: Rollout) -> Self:
-        renamed = {"rollout": rollout.rollout_id, "version": rollout.model_version}
-        return cls.model_validate(rollout.model_dump() | renamed)
+def _canary(project: str, found: Deployment) -> CanaryView | None:
+    """None where nothing is moved: the version that rolls out is the one that is served."""
+    active, stable = found.active, found.stable
+    if active is None or (stable and stable.model_version == active.model_version):
+        return None
+    return CanaryView(
+        version=active.model_version,
+        name=revision_name(project, found.name, active.model_version),
+        traffic_percent=active.percent,
+    )
 
 
-def _pending(rollout_id: str, version: int, running: bool) -> PendingRolloutView:
-    state = RolloutState.RUNNING if running else RolloutState.WAITING
-    return PendingRolloutView(rollout=rollout_id, version=version, state=state)
+def _running(active: ActiveRollout) -> RunningRolloutView:
+    return RunningRolloutView(
+        rollout=active.rollout_id,
+        version=active.model_version,
+        state=RolloutState.RUNNING,
+        phase=active.phase,
+        step=active.step + 1,
+        percent=active.percent,
+        paused=active.paused,
+        deadline=active.deadline,
+    )
 
 
 def _endpoints(tenant_id: str, project: str, name: str, ingress_url: str) -> Endpoints:

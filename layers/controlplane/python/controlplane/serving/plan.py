@@ -1,0 +1,205 @@
+"""What a rollout would do, told before anything is done: its steps, its writes to the cluster, the traffic it needs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import unified_diff
+from typing import Any
+
+from controlplane.errors import NotFoundError, RolloutFailedError
+from controlplane.reasons import Reason
+from controlplane.serving.cluster_ports import (
+    ClusterChange,
+    Mechanism,
+    RolloutCompiler,
+    Traffic,
+    Transition,
+)
+from controlplane.serving.model import Deployment, RolloutRequest, ServedVersion
+from controlplane.serving.ports import (
+    AliasDirectory,
+    DeploymentRepository,
+    RevisionSpec,
+    VersionCatalog,
+)
+from controlplane.serving.runtimes import ServiceKind, find_layout_fault, runtime_for
+from controlplane.serving.service import version_wanted
+from controlplane.serving.settings import DeploymentSettings
+from controlplane.serving.statistics.traffic import TrafficNeed, traffic_need
+from controlplane.serving.strategy import RolloutPolicy, Step
+
+PLANNED = "r-00000000"
+
+
+@dataclass(frozen=True)
+class PlannedWrite:
+    """One write to the cluster: of an object that is applied, `diff` is what it changes in it (unified, of JSON)."""
+
+    verb: str
+    path: str
+    diff: str
+
+
+@dataclass(frozen=True)
+class PlannedMove:
+    name: str
+    writes: Sequence[PlannedWrite]
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """`steps` come before all traffic; `least_seconds` is how long it takes if every verdict is Pass at once.
+
+    `obstacles` would end the rollout before it changes anything; what only the cluster knows is asked when it starts.
+    """
+
+    version: int
+    stable_version: int | None
+    policy: RolloutPolicy
+    mechanism: Mechanism
+    steps: Sequence[Step]
+    least_seconds: int
+    obstacles: Sequence[Reason] = ()
+    moves: Sequence[PlannedMove] = ()
+    traffic: Mapping[int, TrafficNeed] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PlanQuestion:
+    """Which version, how, and the stable revision's error rate as far as the caller knows it (a share)."""
+
+    wanted: RolloutRequest
+    error_rate: float
+
+
+def plan_rollout(
+    tenant_id: str,
+    project: str,
+    name: str,
+    asked: PlanQuestion,
+    *,
+    deployments: DeploymentRepository,
+    versions: VersionCatalog,
+    aliases: AliasDirectory,
+    compiler: RolloutCompiler,
+) -> RolloutPlan:
+    """Raises NotFoundError for an unknown deployment, version or alias."""
+    deployment = deployments.get(tenant_id, project, name)
+    policy = asked.wanted.policy or deployment.settings.rollout
+    number = version_wanted(tenant_id, project, deployment.model, asked.wanted, aliases)
+    version = versions.get_version(tenant_id, project, deployment.model, number)
+    stable = _stable_version(tenant_id, project, deployment, number, versions)
+    steps = policy.steps if stable else ()
+    obstacles = list(versions.find_obstacles(tenant_id, project, deployment.model, number))
+    place = (tenant_id, project, name)
+    moves: Sequence[PlannedMove] = ()
+    mechanism = Mechanism.ROUTE
+    try:
+        canary = _spec(place, version, deployment.settings)
+        mechanism = _mechanism(canary)
+        before = _spec(place, stable, deployment.settings) if stable else None
+        transition = Transition(
+            *place, PLANNED, mechanism, canary, before, deployment.settings.headers
+        )
+        moves = _moves(transition, steps, compiler)
+    except RolloutFailedError as failed:
+        obstacles.append(Reason(code=failed.reason, message=failed.message, remedy=failed.remedy))
+    return RolloutPlan(
+        version=number,
+        stable_version=stable.number if stable else None,
+        policy=policy,
+        mechanism=mechanism,
+        steps=steps,
+        least_seconds=sum(step.bake_seconds for step in steps) + policy.final_bake_seconds,
+        obstacles=obstacles,
+        moves=moves,
+        traffic={
+            step.percent: traffic_need(
+                policy.analysis, error_rate=asked.error_rate, canary_share=step.percent / 100
+            )
+            for step in steps
+            if step.judged and step.percent
+        },
+    )
+
+
+def _stable_version(
+    tenant_id: str, project: str, deployment: Deployment, wanted: int, versions: VersionCatalog
+) -> ServedVersion | None:
+    """None where there is nothing to compare with: a first rollout, or the same version again."""
+    if deployment.stable is None or deployment.stable.model_version == wanted:
+        return None
+    number = deployment.stable.model_version
+    try:
+        return versions.get_version(tenant_id, project, deployment.model, number)
+    except NotFoundError:
+        return None
+
+
+def _spec(
+    place: tuple[str, str, str], version: ServedVersion, settings: DeploymentSettings
+) -> RevisionSpec:
+    runtime = runtime_for(version.format, settings.runtime)
+    fault = find_layout_fault(runtime, version.files, place[2])
+    if fault is not None:
+        raise RolloutFailedError(
+            "ModelLayout", fault, remedy="Lay the files out so and upload the model again."
+        )
+    return RevisionSpec(*place, PLANNED, version, runtime, settings)
+
+
+def _mechanism(canary: RevisionSpec) -> Mechanism:
+    is_llm = canary.runtime.kind is ServiceKind.LLM_INFERENCE_SERVICE
+    return Mechanism.GROUP if is_llm else Mechanism.ROUTE
+
+
+def _moves(
+    transition: Transition, steps: Sequence[Step], compiler: RolloutCompiler
+) -> list[PlannedMove]:
+    """The writes in their order, each told by what it changes in what the one before left."""
+    known = _present_objects(transition, compiler)
+    moves = [_move("Prepare", compiler.prepare(transition), known)]
+    for number, step in enumerate(steps, start=1):
+        traffic = Traffic(step.percent, step.mirror_percent, step.probes)
+        name = f"Step {number}: {step.percent} %"
+        moves.append(_move(name, compiler.shift(transition, traffic), known))
+    if transition.stable is not None:
+        # Told from where it can happen, and not part of the way to the end.
+        moves.append(_move("If it is rolled back", compiler.roll_back(transition), dict(known)))
+    moves.append(_move("Promote", compiler.promote(transition), known))
+    return moves
+
+
+def _present_objects(transition: Transition, compiler: RolloutCompiler) -> dict[str, Any]:
+    """What the cluster has of the stable revision, as Headrace wrote it."""
+    if transition.stable is None:
+        return {}
+    alone = Transition(
+        transition.tenant_id,
+        transition.project,
+        transition.deployment,
+        transition.rollout_id,
+        transition.mechanism,
+        transition.stable,
+    )
+    changes = (*compiler.prepare(alone), *compiler.promote(alone))
+    return {change.path: change.body for change in changes if change.verb == "apply"}
+
+
+def _move(name: str, changes: Sequence[ClusterChange], known: dict[str, Any]) -> PlannedMove:
+    writes = []
+    for change in changes:
+        before = known.get(change.path) if change.verb == "apply" else None
+        writes.append(PlannedWrite(change.verb, change.path, _diff(before, change.body)))
+        if change.verb == "apply":
+            known[change.path] = change.body
+    return PlannedMove(name, writes)
+
+
+def _diff(before: Any, after: Any) -> str:
+    lines = unified_diff(_lines(before), _lines(after), "present", "planned", lineterm="", n=2)
+    return "\n".join(lines)
+
+
+def _lines(body: Any) -> list[str]:
+    return [] if body is None else json.dumps(body, indent=2, sort_keys=True).splitlines()

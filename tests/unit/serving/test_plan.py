@@ -1,0 +1,143 @@
+"""The dry run: what a rollout would do, told by the code that would do it."""
+
+import pytest
+
+from controlplane.adapters.rollout_compilers import PlannedRollouts
+from controlplane.errors import NotFoundError
+from controlplane.reasons import Reason
+from controlplane.serving.model import Deployment, Revision, RolloutRequest
+from controlplane.serving.plan import PlannedMove, PlanQuestion, RolloutPlan, plan_rollout
+from controlplane.serving.settings import DeploymentSettings, Resources
+from controlplane.serving.strategy import Canary, RolloutPolicy, Shadow
+from tests.fakes import MemoryAliasDirectory, MemoryVersionCatalog
+from tests.unit.serving.world import NAME, PLACE, World, revision
+
+CANARY = RolloutPolicy(strategy=Canary(), final_bake_seconds=60)
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    for number in (1, 2):
+        world.register(number)
+    return world
+
+
+def put(world: World, *, stable: int | None, settings: DeploymentSettings | None = None) -> None:
+    moment = world.table.models[PLACE].created_at
+    serves = stable and Revision(model_version=stable, name=revision(stable), since=moment)
+    world.table.deployments[PLACE] = Deployment(
+        name=NAME,
+        model=NAME,
+        created_at=moment,
+        stable=serves or None,
+        settings=settings or DeploymentSettings(),
+        version=1,
+    )
+
+
+def plan(
+    world: World,
+    version: int = 2,
+    policy: RolloutPolicy | None = CANARY,
+    catalog: MemoryVersionCatalog | None = None,
+) -> RolloutPlan:
+    return plan_rollout(
+        *PLACE,
+        PlanQuestion(RolloutRequest(version=version, policy=policy), 0.01),
+        deployments=world.deployments,
+        versions=catalog or MemoryVersionCatalog(world.table),
+        aliases=MemoryAliasDirectory(),
+        compiler=PlannedRollouts(("headrace-system", "headrace")),
+    )
+
+
+def move(planned: RolloutPlan, name: str) -> PlannedMove:
+    return next(move for move in planned.moves if move.name == name)
+
+
+def added(planned: RolloutPlan, name: str) -> set[str]:
+    lines = [line for write in move(planned, name).writes for line in write.diff.splitlines()]
+    return {line[1:].strip() for line in lines if line.startswith("+") and line[1:2] != "+"}
+
+
+def test_a_canary_is_told_move_by_move(world: World) -> None:
+    put(world, stable=1)
+    planned = plan(world)
+
+    names = [move.name for move in planned.moves]
+    assert names == [
+        "Prepare",
+        "Step 1: 10 %",
+        "Step 2: 50 %",
+        "If it is rolled back",
+        "Promote",
+    ]
+    assert '"weight": 90' in added(planned, "Step 1: 10 %")
+    assert '"weight": 50' in added(planned, "Step 2: 50 %")
+    assert planned.least_seconds == 300 + 300 + 60
+    assert (planned.version, planned.stable_version) == (2, 1)
+
+
+def test_a_rollback_is_one_write_of_the_route(world: World) -> None:
+    put(world, stable=1)
+    [write] = move(plan(world), "If it is rolled back").writes
+    assert "/httproutes/" in write.path
+
+
+def test_the_traffic_that_a_verdict_needs_is_told_for_each_share(world: World) -> None:
+    put(world, stable=1)
+    assert list(plan(world).traffic) == [10, 50]
+
+
+def test_copies_need_no_share_of_the_requests(world: World) -> None:
+    put(world, stable=1)
+    planned = plan(world, policy=RolloutPolicy(strategy=Shadow()))
+    assert planned.traffic == {}
+    assert any("RequestMirror" in line for line in added(planned, "Step 1: 0 %"))
+
+
+@pytest.mark.parametrize("stable", [None, 2])
+def test_without_a_revision_to_compare_with_it_goes_all_at_once(
+    world: World, stable: int | None
+) -> None:
+    put(world, stable=stable)
+    planned = plan(world)
+    assert planned.steps == ()
+    assert planned.stable_version is None
+    assert [move.name for move in planned.moves] == ["Prepare", "Promote"]
+
+
+def test_what_the_projects_policy_has_against_it_is_told(world: World) -> None:
+    put(world, stable=1)
+    catalog = MemoryVersionCatalog(world.table)
+    reason = Reason(code="NotApproved", message="nobody approved it", remedy="Approve it.")
+    catalog.obstacles[2] = [reason]
+    assert plan(world, catalog=catalog).obstacles == [reason]
+
+
+def test_a_runtime_that_does_not_fit_is_told_and_nothing_is_planned(world: World) -> None:
+    put(world, stable=1, settings=DeploymentSettings(runtime="huggingface"))
+    planned = plan(world)
+    assert [obstacle.code for obstacle in planned.obstacles] == ["RuntimeNotFitting"]
+    assert planned.moves == ()
+
+
+def test_settings_show_in_the_manifests(world: World) -> None:
+    put(world, stable=1, settings=DeploymentSettings(resources=Resources(cpu="750m")))
+    assert any("750m" in line for line in added(plan(world), "Prepare"))
+
+
+def test_nothing_is_changed_by_planning(world: World) -> None:
+    put(world, stable=1)
+    before = (dict(world.table.deployments), list(world.table.events))
+    plan(world)
+    assert (world.table.deployments, world.table.events) == before
+
+
+def test_an_unknown_version_or_deployment_is_not_found(world: World) -> None:
+    with pytest.raises(NotFoundError):
+        plan(world)
+    put(world, stable=1)
+    with pytest.raises(NotFoundError):
+        plan(world, version=9)
