@@ -12,6 +12,8 @@ from local.settings import PROJECT
 from tests.stack.running import RunningStack
 
 TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.")
+# The promise of the demo, with looks every 5 s.
+BREACH_TO_STABLE_SECONDS = 30
 SIGNATURE = re.compile(r"X-Amz-(?:Signature|Credential|Security-Token)=", re.IGNORECASE)
 
 
@@ -25,7 +27,7 @@ def run_demo(stack: RunningStack) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=420,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-5000:]
@@ -33,7 +35,7 @@ def run_demo(stack: RunningStack) -> str:
 
 
 @pytest.mark.parametrize("time", ["first", "again"])
-def test_the_demo_serves_two_versions_without_a_failed_request(
+def test_the_demo_promotes_what_is_good_and_rolls_back_what_is_not(
     stack: RunningStack, time: str
 ) -> None:
     model = stack.caller().find("/projects/vision/models/digits")
@@ -41,17 +43,37 @@ def test_the_demo_serves_two_versions_without_a_failed_request(
 
     output = run_demo(stack)
 
-    assert re.search(r"live traffic: \d+ requests, 0 failed", output)
-    for version in (first_version, first_version + 1):
+    good, failing, slow = first_version + 1, first_version + 2, first_version + 3
+    for version in (first_version, good):
         assert f"version {version}: all " in output
+    for percent in (10, 50, 100):
+        assert f"{percent} % of the requests go to version {good}" in output
+    assert ended_as(output, good)[0] == "Promoted"
+    for version, code in ((failing, "ErrorRateHigher"), (slow, "LatencyHigher")):
+        state, verdict, seconds = ended_as(output, version)
+        assert (state, verdict) == ("RolledBack", code)
+        assert seconds <= BREACH_TO_STABLE_SECONDS
+        assert not re.search(rf"(?<!\d)(?!10 )\d+ % of the requests go to version {version}\b", output)
+        assert f"version {version}, evidence: GET /api/v1/projects/vision/" in output
     assert f"vision--digits--v{first_version} went after its grace time" in output
     deployment = stack.caller().get("/projects/vision/deployments/digits")
-    assert deployment["stable"]["version"] == first_version + 1
+    assert (deployment["stable"]["version"], deployment["status"]) == (good, "Ready")
     assert_tells_no_secret(stack, "what the demo printed", output)
     for file in log_files(stack):
         assert_tells_no_secret(stack, str(file), file.read_text(errors="replace"))
     for group, messages in function_logs(stack).items():
         assert_tells_no_secret(stack, group, messages)
+
+
+def ended_as(output: str, version: int) -> tuple[str, str, float]:
+    """State, verdict and seconds from the look that saw the breach, of a version's line in the table."""
+    [cells] = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in output.splitlines()
+        if re.match(rf"│ {version} +│ [A-Z]", line)
+    ]
+    seconds = 0.0 if cells[4] == "-" else float(cells[4].removesuffix(" s"))
+    return cells[1], cells[2], seconds
 
 
 def log_files(stack: RunningStack) -> list[Path]:
@@ -75,7 +97,7 @@ def function_logs(stack: RunningStack) -> dict[str, str]:
         for group in groups
     }
     written = {group for group, text in found.items() if text}
-    for function in ("IssueClaims", "Registry/Api", "OpenRollout", "ApplyRevision"):
+    for function in ("IssueClaims", "Registry/Api", "OpenRollout", "AdvanceRollout"):
         assert any(function in group for group in written), f"{function} logged nothing"
     return found
 
