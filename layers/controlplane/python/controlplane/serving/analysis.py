@@ -2,9 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from controlplane.serving.promql import find_fault
 
 PERCENT_POINT = 0.01
 
@@ -15,6 +17,16 @@ class Verdict(StrEnum):
     PASS = "Pass"  # noqa: S105 - no password
     FAIL = "Fail"
     INCONCLUSIVE = "Inconclusive"
+
+
+def _readable(query: str) -> str:
+    fault = find_fault(query)
+    if fault is not None:
+        raise ValueError(fault)
+    return query
+
+
+Query = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_readable)]
 
 
 class ErrorRateCheck(BaseModel):
@@ -33,8 +45,9 @@ class ErrorRateCheck(BaseModel):
 class LatencyCheck(BaseModel):
     """A percentile of the time of an answer, against the stable revision's times `max_ratio`, and a bound in ms.
 
-    Judged as shares: of the canary's answers no more may take longer than `max_ratio` times the stable revision's
-    percentile than 1 - percentile / 100.
+    Judged as shares, in the buckets of the source's histograms: of the canary's answers no more may take longer than
+    `max_ratio` times the stable revision's percentile than of the stable revision's answers take longer than the
+    percentile itself. It passes when at most twice 1 - percentile / 100 of them do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,10 +63,8 @@ class EventMetric(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-    bad_query: str = Field(
-        min_length=1, max_length=1000, description="PromQL that counts since the rollout began"
-    )
-    total_query: str = Field(min_length=1, max_length=1000)
+    bad_query: Query = Field(description="PromQL that counts since the rollout began")
+    total_query: Query
     max_increase: float = Field(default=0.05, gt=0, le=1)
     max_share: float | None = Field(default=None, gt=0, le=1)
 
@@ -64,11 +75,7 @@ class ValueMetric(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-    query: str = Field(
-        min_length=1,
-        max_length=1000,
-        description="PromQL; {revision} stands for the revision's name",
-    )
+    query: Query = Field(description="PromQL; {revision} stands for the revision's name")
     min: float | None = None
     max: float | None = None
     max_ratio: float | None = Field(
@@ -81,7 +88,8 @@ class AnalysisPolicy(BaseModel):
     """What is compared at each tick, and how sure a verdict must be.
 
     `false_alarm`: the chance that a canary as good as the stable revision is ever rolled back, over the whole
-    rollout and all checks. `confidence`: of a Pass. `min_requests`: of the canary in a step, before it can pass.
+    rollout and all checks but `values`, which follow no law. `confidence`: of a Pass. `min_requests`: of the canary in
+    a step, before it can pass.
     `max_age_seconds`: older data is stale.
     """
 
@@ -95,6 +103,13 @@ class AnalysisPolicy(BaseModel):
     confidence: float = Field(default=0.95, ge=0.5, lt=1)
     min_requests: int = Field(default=50, ge=1, le=10_000_000)
     max_age_seconds: int = Field(default=120, ge=5, le=3600)
+
+    @model_validator(mode="after")
+    def _metrics_have_names_of_their_own(self) -> Self:
+        names = [event.name for event in self.events] + [value.name for value in self.values]
+        if len(names) != len(set(names)):
+            raise ValueError("each metric must have a name of its own")
+        return self
 
 
 class RevisionCounts(BaseModel):
@@ -118,7 +133,8 @@ class Reading(BaseModel):
     """What a metric source saw at one moment.
 
     `observed_at` is the time of the newest data in it; None when there is none at all. A revision without any
-    series is None. `values` are each ValueMetric of canary and stable revision; None where there is none or NaN.
+    series is None. `values` are each ValueMetric, first the canary's, then the stable revision's; None where there is
+    none or NaN.
     `generation` changes when counters began anew (a restart), so that no difference is taken over it.
     """
 

@@ -1,0 +1,1 @@
+"""How a canary is judged: pure functions from counts to verdicts, with what a verdict rests on as small data."""
