@@ -5,6 +5,7 @@ from typing import Any
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -39,6 +40,10 @@ class EventRule(events.Rule):
     def start(self, machine: sfn.IStateMachine) -> None:
         """Start an execution of the state machine; its input is the event."""
         self.add_target(targets.SfnStateMachine(machine, **self._delivery))
+
+    def enqueue(self, queue: sqs.IQueue) -> None:
+        """Put the event on the queue."""
+        self.add_target(targets.SqsQueue(queue, **self._delivery))
 
     def call(self, function: ControlPlaneFunction) -> None:
         """Invoke the function; events that it fails on go to the same queue."""
