@@ -26,7 +26,7 @@ from pathlib import Path
 
 from cdk.paths import ROOT, Sources
 
-LAYERS = ("runtime", "cluster")
+LAYERS = ("runtime", "cluster", "scanning", "signing")
 PLATFORMS = ("host", "lambda")
 # Never imported by a function: test suites and examples, data for editors, scripts, and the
 # asynchronous twin of the Kubernetes client, half of that package. (botocore imports its docs.)

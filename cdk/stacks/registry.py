@@ -1,6 +1,8 @@
 """Models and their versions: the API function, and what follows an upload to its version."""
 
-from aws_cdk import CfnOutput, Duration, Stack
+from typing import Any
+
+from aws_cdk import CfnOutput, Duration, Size, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -10,6 +12,7 @@ from cdk.constructs.control_plane_function import ControlPlaneFunction
 from cdk.constructs.event_rule import EventRule
 from cdk.constructs.function_layers import FunctionLayers
 from cdk.constructs.private_bucket import VIA_S3, PrivateBucket
+from cdk.constructs.version_governance import VersionGovernance
 from cdk.constructs.workflow import Workflow
 from cdk.stacks.data import DataStack
 from cdk.target import Target
@@ -36,6 +39,7 @@ class RegistryStack(Stack):
         self._data = data
         self._layers = FunctionLayers(self, "Layers", target=target)
         self.api = self._api()
+        self.signing_api = self._signing_api()
         registration = Workflow(
             self,
             "VersionRegistration",
@@ -44,6 +48,7 @@ class RegistryStack(Stack):
             tasks={
                 "CheckUpload": self._check_upload(),
                 "CopyFile": self._copy_file(),
+                "ScanFile": self._scan_file(),
                 "RegisterVersion": self._changing("RegisterVersion", Duration.minutes(1)),
                 "FailUpload": self._changing("FailUpload", Duration.seconds(30)),
             },
@@ -54,7 +59,11 @@ class RegistryStack(Stack):
         )
         deleted = self._delete_artifacts(bus)
         uploaded = self._register_uploads()
-        self.undelivered = [rule.undelivered for rule in (ended, deleted, *uploaded)]
+        self.governance = VersionGovernance(
+            self, "Governance", target=target, data=data, bus=bus, layers=self._layers.runtime
+        )
+        rules = (ended, deleted, *uploaded, self.governance.promoted)
+        self.undelivered = [rule.undelivered for rule in rules]
         CfnOutput(
             self,
             "VersionRegistrationStateMachineArn",
@@ -66,9 +75,9 @@ class RegistryStack(Stack):
         id: str,
         module: str,
         *,
-        timeout: Duration | None = None,
         settings: dict[str, str] | None = None,
         table: bool = True,
+        **properties: Any,
     ) -> ControlPlaneFunction:
         """A function of the registry, which may change the table unless it has no use for it."""
         function = ControlPlaneFunction(
@@ -76,9 +85,8 @@ class RegistryStack(Stack):
             id,
             entry=f"registry/{module}",
             target=self._target,
-            layers=self._layers.runtime,
             settings={"MODELS_BUCKET": self._data.models.bucket_name, **(settings or {})},
-            timeout=timeout,
+            **{"layers": self._layers.runtime, **properties},
         )
         if table:
             function.add_environment("TABLE_NAME", self._data.table.table_name)
@@ -104,7 +112,12 @@ class RegistryStack(Stack):
         return api
 
     def _check_upload(self) -> ControlPlaneFunction:
-        function = self._function("CheckUpload", "check_upload", timeout=Duration.minutes(1))
+        function = self._function(
+            "CheckUpload",
+            "check_upload",
+            timeout=Duration.minutes(1),
+            layers=self._layers.signing,
+        )
         self._data.models.allow_objects(
             function,
             "models/",
@@ -141,7 +154,40 @@ class RegistryStack(Stack):
         )
         # Without it S3 answers 403 about a file that is missing.
         models.allow_bucket(function, "ListBucket")
+        models.allow_registry_writes(function)
         return function
+
+    def _scan_file(self) -> ControlPlaneFunction:
+        """It opens what strangers wrote: it has no right but to read registered files, and no way to the table."""
+        function = self._function(
+            "ScanFile",
+            "scan_file",
+            timeout=Duration.minutes(15),
+            table=False,
+            layers=self._layers.scanning,
+            # A pickle of 512 MiB is held twice; on disk lie a file of 5 GiB and an archive's part of 1 GiB.
+            memory_size=2048,
+            ephemeral_storage=Size.gibibytes(7),
+        )
+        self._data.models.allow_objects(
+            function, "registry/", "GetObject", "GetObjectVersion", because=_ARTIFACTS
+        )
+        return function
+
+    def _signing_api(self) -> ControlPlaneFunction:
+        secret = self._data.cursor_secret
+        api = self._function(
+            "SigningApi",
+            "signing_api",
+            settings={
+                "TABLE_NAME": self._data.table.table_name,
+                "CURSOR_SECRET_ARN": secret.secret_arn,
+            },
+            table=False,
+        )
+        self._data.tenant_access.allow(api)
+        api.allow(["secretsmanager:GetSecretValue"], secret.secret_arn)
+        return api
 
     def _changing(self, id: str, timeout: Duration) -> ControlPlaneFunction:
         """A function that records an outcome in the table and removes copies that are no more."""

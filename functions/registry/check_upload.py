@@ -11,6 +11,8 @@ from controlplane.runtime.wiring.registry import (
     artifacts,
     model_repository,
     project_directory,
+    signature_verifier,
+    signing_key_repository,
     upload_repository,
 )
 
@@ -25,6 +27,8 @@ def lambda_handler(given: ArrivalInput) -> dict[str, Any]:
         models=model_repository(),
         uploads=upload_repository(),
         artifacts=artifacts(),
+        signing_keys=signing_key_repository(),
+        verifier=signature_verifier(),
     )
     output: dict[str, Any] = OUTPUT.dump_python(checked, mode="json")
     return output | {"correlation_id": given.correlation_id}

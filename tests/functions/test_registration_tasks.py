@@ -150,7 +150,7 @@ def test_copy_that_differs_from_the_manifest_is_not_registered(
     arrival = acme.arrival(key)
     checked = invoke("registry/check_upload", arrival)
     carried = {"correlation_id": "c", "reference": checked["reference"]}
-    copies = [invoke("registry/copy_file", carried | {"file": f}) for f in checked["files"]]
+    copies = [acme.copy(carried, f) for f in checked["files"]]
     assert len(cloud.keys("registry/")) == 2
     copies[0]["sha256"] = "0" * 64
 
@@ -171,7 +171,16 @@ def test_copied_file_tells_the_sha256_that_s3_computed(acme: Scenario, cloud: Cl
     )
 
     digest = hashlib.sha256(MODEL_BYTES).hexdigest()
-    assert copied == {"path": "model.joblib", "size": len(MODEL_BYTES), "sha256": digest}
+    key = "registry/tenant-acme/vision/digits/1/model.joblib"
+    head = cloud.s3.head_object(Bucket=cloud.bucket, Key=key)
+    assert copied == {
+        "path": "model.joblib",
+        "size": len(MODEL_BYTES),
+        "sha256": digest,
+        "version_id": head["VersionId"],
+        "scan_as": "sklearn",
+        "scan": None,
+    }
 
 
 def test_copy_takes_the_checked_object_version_not_a_later_one(
@@ -256,7 +265,7 @@ def test_project_deleted_meanwhile_rejects_the_upload(
     arrival = acme.arrival(PLAIN, acme.put_object(PLAIN, MODEL_BYTES))
     checked = invoke("registry/check_upload", arrival)
     carried = {"correlation_id": "c", "reference": checked["reference"]}
-    copy = invoke("registry/copy_file", carried | {"file": checked["files"][0]})
+    copy = acme.copy(carried, checked["files"][0])
     assert call("DELETE", "/projects/vision").status == 204
 
     given = carried | {"copies": [copy], "execution": arrival["execution"]}

@@ -10,7 +10,7 @@ from controlplane.errors import ConcurrentChangeError, HeadraceError, Unavailabl
 from controlplane.identifiers import now
 from controlplane.limits import Limits
 from controlplane.projects.model import Project
-from controlplane.registry.arrival import Arrival
+from controlplane.registry.arrival import Arrival, FileToCopy
 from controlplane.registry.failure import fail_upload
 from controlplane.registry.model import ModelVersion, ModelVersionRegistered, UploadEnded
 from controlplane.registry.registration import (
@@ -20,14 +20,18 @@ from controlplane.registry.registration import (
     copy_file,
     register_version,
 )
+from controlplane.registry.scanning import scan_file
 from controlplane.registry.upload import Upload, UploadState
 from tests.fakes import (
     MemoryArtifacts,
     MemoryModels,
     MemoryProjectDirectory,
+    MemoryScanner,
+    MemorySigningKeys,
     MemoryTable,
     MemoryUploadAuthority,
     MemoryUploads,
+    MemoryVerifier,
 )
 
 TENANT, PROJECT, MODEL = "acme", "vision", "digits"
@@ -69,6 +73,9 @@ class World:
         self.projects = MemoryProjectDirectory(self.table)
         self.models = MemoryModels(self.table)
         self.uploads = MemoryUploads(self.table)
+        self.scanner = MemoryScanner()
+        self.signing_keys = MemorySigningKeys(self.table)
+        self.verifier = MemoryVerifier()
 
     def put(
         self, path: str, content: bytes = b"a model", *, size: int | None = None, ago: float = 0
@@ -99,13 +106,21 @@ class World:
             models=self.models,
             uploads=self.uploads,
             artifacts=self.artifacts,
+            signing_keys=self.signing_keys,
+            verifier=self.verifier,
         )
 
     def copy(self, checked: CheckedUpload) -> list[CopiedFile]:
+        return [self.copy_one(checked, file) for file in checked.files]
+
+    def copy_one(self, checked: CheckedUpload, file: FileToCopy) -> CopiedFile:
+        """Copy a checked file and look into it if need be, as the state machine does with each."""
         assert checked.reference is not None
-        return [
-            copy_file(checked.reference, file, artifacts=self.artifacts) for file in checked.files
-        ]
+        copied = copy_file(checked.reference, file, artifacts=self.artifacts)
+        if copied.scan_as is None:
+            return copied
+        found = scan_file(checked.reference, copied, artifacts=self.artifacts, scanner=self.scanner)
+        return replace(copied, scan=found)
 
     def register(
         self, arrival: Arrival, checked: CheckedUpload, copies: list[CopiedFile]
@@ -197,10 +212,8 @@ class Execution:
         self._next = self._copy if sound else None
 
     def _copy(self) -> None:
-        reference = self._checked.reference
-        assert reference is not None
         file = self._checked.files[len(self._copies)]
-        self._copies.append(copy_file(reference, file, artifacts=self.world.artifacts))
+        self._copies.append(self.world.copy_one(self._checked, file))
         if len(self._copies) == len(self._checked.files):
             self._next = self._register
 

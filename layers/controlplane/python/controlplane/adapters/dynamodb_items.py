@@ -39,10 +39,29 @@ ATTEMPTS = 3
 
 def as_item(key: Key, entity: BaseModel, event: DomainEvent | None = None, **more: Any) -> Item:
     """The item of an entity; what is None is left out."""
-    item = key.as_item() | entity.model_dump(mode="json", exclude_none=True) | more
+    item = key.as_item() | attributes_of(entity) | more
     if event is not None:
         item["event"] = event_attribute(event)
     return item
+
+
+def attributes_of(entity: BaseModel) -> Item:
+    """The JSON form of an entity, less what is None; fractions as the shortest text that reads back as the same.
+
+    DynamoDB's numbers are decimal, and know no NaN.
+    """
+    attributes: Item = _without_fractions(entity.model_dump(mode="json", exclude_none=True))
+    return attributes
+
+
+def _without_fractions(value: Any) -> Any:
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, dict):
+        return {name: _without_fractions(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_fractions(inner) for inner in value]
+    return value
 
 
 def event_attribute(event: DomainEvent) -> Item:

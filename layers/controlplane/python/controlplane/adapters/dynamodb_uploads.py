@@ -14,7 +14,8 @@ from controlplane.adapters.dynamodb_items import (
     put_over,
     seconds,
 )
-from controlplane.adapters.dynamodb_models import model_key, version_key
+from controlplane.adapters.dynamodb_lineage import link_writes
+from controlplane.adapters.dynamodb_models import model_key, version_item, version_key
 from controlplane.adapters.dynamodb_projects import project_key
 from controlplane.adapters.dynamodb_quotas import refuse_without_room, reservation_writes
 from controlplane.adapters.dynamodb_table import (
@@ -131,10 +132,9 @@ class DynamoDBUploads:
         of_model = model_key(tenant_id, project, model.name)
         of_version = version_key(tenant_id, project, model.name, version.number)
         of_project = project_key(tenant_id, project)
-        item = as_item(of_version, version, event)
-        del item["served_by"]  # a set that only deployments write; DynamoDB knows no empty ones
         writes = [
-            put_over(of_version, item, None),
+            put_over(of_version, version_item(of_version, version, event), None),
+            *link_writes(tenant_id, project, version),
             put_over(of_model, as_item(of_model, counted), model.version),
             _upload_write(tenant_id, project, registered, upload),
             Write(

@@ -3,7 +3,8 @@
 from base64 import b64decode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _NOT_THERE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _PARALLEL_HEADS = 16
+_CHUNK = 1 << 20
 
 
 class S3Artifacts:
@@ -60,6 +62,21 @@ class S3Artifacts:
         except (ClientError, BotoCoreError) as failed:
             raise _unavailable(failed) from failed
 
+    def download(self, key: str, version_id: str, target: BinaryIO) -> str:
+        digest = sha256()
+        try:
+            found = self._client.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)
+            for chunk in found["Body"].iter_chunks(_CHUNK):
+                digest.update(chunk)
+                target.write(chunk)
+        except ClientError as refused:
+            if refused.response["Error"]["Code"] in _NOT_THERE:
+                raise ConcurrentChangeError(f"{key} was deleted while it was read") from refused
+            raise _unavailable(refused) from refused
+        except BotoCoreError as failed:
+            raise _unavailable(failed) from failed
+        return digest.hexdigest()
+
     def copy_object(self, key: str, version_id: str, target_key: str) -> StoredObject:
         """Only the copy's own metadata tells the checksum on every S3; objects of at most 5 GiB."""
         try:
@@ -94,16 +111,26 @@ class S3Artifacts:
         return deleted
 
     def find_fault(self, version: ServedVersion) -> str | None:
+        """The registry's own copies, by content, size and object version; and nothing that does not belong to them."""
         prefix = version.uri.removeprefix(f"s3://{self._bucket}/")
-        keys = {f"{prefix}/{path}": sha256 for path, sha256 in version.files.items()}
         with ThreadPoolExecutor(_PARALLEL_HEADS) as pool:
-            found = list(pool.map(self.find_object, keys))
-        for (key, sha256), stored in zip(keys.items(), found, strict=True):
-            if stored is None:
-                return f"{key} is missing"
-            if stored.sha256 != sha256:
-                return f"{key} has SHA-256 {stored.sha256} instead of {sha256}"
-        return None
+            listed = pool.submit(self._keys_below, f"{prefix}/")
+            found = pool.map(self.find_object, (f"{prefix}/{path}" for path in version.files))
+            stored = dict(zip(version.files, found, strict=True))
+        faults = (_fault(version, path, copy) for path, copy in stored.items())
+        extra = sorted(listed.result() - {f"{prefix}/{path}" for path in version.files})
+        return next(filter(None, faults), None) or (
+            f"{extra[0]} was added after the registration" if extra else None
+        )
+
+    def _keys_below(self, prefix: str) -> set[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        try:
+            return {entry["Key"] for page in pages for entry in page.get("Contents", ())}
+        except (ClientError, BotoCoreError) as failed:
+            raise _unavailable(failed) from failed
 
     def _versions_below(self, prefix: str) -> Iterator[list["ObjectIdentifierTypeDef"]]:
         pages = self._client.get_paginator("list_object_versions").paginate(
@@ -113,6 +140,22 @@ class S3Artifacts:
             entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             if entries:
                 yield [{"Key": e["Key"], "VersionId": e["VersionId"]} for e in entries]
+
+
+def _fault(version: ServedVersion, path: str, stored: StoredObject | None) -> str | None:
+    """What is wrong with one file. Versions of before there were pins are told by their content alone."""
+    if stored is None:
+        return f"{path} is missing"
+    if stored.sha256 != version.files[path]:
+        return f"{path} has SHA-256 {stored.sha256} instead of {version.files[path]}"
+    pin = version.pins.get(path)
+    if pin is None:
+        return None
+    if stored.size != pin.size:
+        return f"{path} has {stored.size} bytes instead of {pin.size}"
+    if pin.version_id not in (None, stored.version_id):
+        return f"{path} was written again after the registration"
+    return None
 
 
 def _sha256(head: "HeadObjectOutputTypeDef") -> str | None:

@@ -1,7 +1,7 @@
 """An object that arrived in the inbox: which upload it completes, and whether what it completes is sound."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from controlplane.identifiers import now
 from controlplane.registry.formats import SUFFIXES, format_of
 from controlplane.registry.keys import UploadKey
 from controlplane.registry.manifest import Manifest, ManifestFile
+from controlplane.registry.metadata import VersionMetadata
 from controlplane.registry.model import position_of
 from controlplane.registry.ports import (
     ArtifactStore,
@@ -18,6 +19,7 @@ from controlplane.registry.ports import (
     StoredObject,
     UploadRepository,
 )
+from controlplane.registry.scan import needs_scan
 from controlplane.registry.upload import SourceObject, Upload, UploadOrigin, UploadState
 from controlplane.requests import digest
 
@@ -41,22 +43,31 @@ class Arrival:
 
 @dataclass(frozen=True)
 class FileToCopy:
-    """One checked object version of an upload; `path` is its place in the model."""
+    """One checked object version of an upload; `path` is its place in the model.
+
+    `scan_as` is the model's format if the file is to be scanned as part of such a model, else None.
+    """
 
     path: str
     key: str
     version_id: str
     size: int
+    scan_as: str | None = None
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What an upload consists of. `declared` is empty for a plain file, which declares nothing."""
+    """What an upload consists of. `declared` is empty for a plain file, which declares nothing.
+
+    `metadata` is what its manifest tells of the version; `manifest` is all of it, None for a plain file.
+    """
 
     format: str
     framework_version: str | None
     declared: tuple[ManifestFile, ...]
     files: tuple[FileToCopy, ...]
+    metadata: VersionMetadata | None = None
+    manifest: Manifest | None = None
 
 
 def source_of(stored: StoredObject, sequencer: str) -> SourceObject:
@@ -131,7 +142,11 @@ def inspect_contents(
         else _manifest_contents(key, source, allowance, artifacts)
     )
     _check_limits({file.path: file.size for file in contents.files}, allowance)
-    return contents
+    files = (
+        replace(file, scan_as=contents.format) if needs_scan(contents.format, file.path) else file
+        for file in contents.files
+    )
+    return replace(contents, files=tuple(files))
 
 
 def _is_of(known: Upload, source: SourceObject) -> bool:
@@ -164,7 +179,14 @@ def _manifest_contents(
     manifest = _read_manifest(source, artifacts)
     _check_limits({file.path: file.size for file in manifest.files}, allowance)
     files = [_check_file(key.folder, file, artifacts) for file in manifest.files]
-    return Contents(manifest.format, manifest.framework_version, manifest.files, tuple(files))
+    return Contents(
+        manifest.format,
+        manifest.framework_version,
+        manifest.files,
+        tuple(files),
+        manifest.metadata,
+        manifest,
+    )
 
 
 def _read_manifest(source: SourceObject, artifacts: ArtifactStore) -> Manifest:

@@ -16,6 +16,7 @@ from controlplane.errors import LimitExceededError
 from controlplane.registry.formats import FORMATS
 from controlplane.registry.keys import MANIFEST, MAX_PATH_LENGTH, is_file_path
 from controlplane.registry.metadata import VersionMetadata
+from controlplane.registry.signatures import Envelope
 
 # One server-side copy moves at most 5 GiB (S3's CopyObject).
 MAX_FILE_BYTES = 5 * 1024**3
@@ -59,7 +60,7 @@ class ManifestFile(BaseModel):
 class Manifest(BaseModel):
     """The files of one model version, its format and the version of the framework that wrote it.
 
-    `metadata` is what else is told of the version.
+    `metadata` is what else is told of the version, `signature` an envelope around all of this but itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +69,7 @@ class Manifest(BaseModel):
     framework_version: str | None = Field(default=None, max_length=40, examples=["1.9.1"])
     files: tuple[ManifestFile, ...] = Field(min_length=1, max_length=MAX_FILES)
     metadata: VersionMetadata | None = None
+    signature: Envelope | None = None
 
     @model_validator(mode="after")
     def _paths_are_unique(self) -> Self:

@@ -1,5 +1,6 @@
 """Models, their immutable versions, and what happens to them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -9,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from controlplane.events import DomainEvent
 from controlplane.identifiers import Name
 from controlplane.registry.manifest import ManifestFile
-from controlplane.registry.metadata import VersionMetadata
+from controlplane.registry.scan import Scan
+from controlplane.registry.signatures import SignatureRecord
 from controlplane.requests import digest
 
 # S3's sequencers have no fixed length; padded to a width above any seen, their text order is their order.
@@ -65,11 +67,18 @@ class Approval(BaseModel):
     decided_at: datetime | None = None
 
 
+class RegisteredFile(ManifestFile):
+    """A file and the object version that it is; None for what was registered before those were kept."""
+
+    version_id: str | None = None
+
+
 class ModelVersion(BaseModel):
     """One immutable version. `uri` is where its files lie, `digest` covers the path and digest of each.
 
     `served_by` names the deployments that hold the version, `aliases` the names that point at it; while there are any
     it cannot be deleted. `metrics` to `code` are evidence: set once. `card` is Markdown that people wrote.
+    `scan` is None for a version of before there were scans, `signature` for one that is not signed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,7 +88,7 @@ class ModelVersion(BaseModel):
     uri: str
     format: str
     framework_version: str | None = None
-    files: tuple[ManifestFile, ...]
+    files: tuple[RegisteredFile, ...]
     size: int
     digest: str
     source: VersionSource
@@ -94,18 +103,14 @@ class ModelVersion(BaseModel):
     code: str | None = None
     card: str = ""
     approval: Approval = Approval()
+    scan: Scan | None = None
+    signature: SignatureRecord | None = None
     aliases: tuple[str, ...] = ()
     served_by: tuple[str, ...] = ()
     version: int = 1
 
-    @property
-    def metadata(self) -> VersionMetadata:
-        """What is told of the version beside its files, as a manifest tells it."""
-        told = self.model_dump(include=set(VersionMetadata.model_fields))
-        return VersionMetadata.model_construct(**told)
 
-
-def digest_of(files: tuple[ManifestFile, ...]) -> str:
+def digest_of(files: Sequence[ManifestFile]) -> str:
     """One SHA-256 over the paths and digests of all files, in the order of paths."""
     ordered = sorted(files, key=lambda file: file.path)
     return digest(*(part for file in ordered for part in (file.path, file.sha256)))
@@ -191,7 +196,7 @@ class AliasMove(BaseModel):
 
 
 class AliasesMoved(RegistryEvent):
-    """Aliases of a model were moved, all at once. `moved_by` is a caller, or the rollout whose promotion they follow."""
+    """Aliases of a model were moved, all at once, by a caller or the rollout whose promotion they follow."""
 
     moves: tuple[AliasMove, ...]
     moved_by: str
@@ -207,3 +212,27 @@ class RegistryPolicyChanged(DomainEvent):
     @property
     def subject(self) -> str:
         return f"projects/{self.project}/registry-policy"
+
+
+class SigningKeyEvent(DomainEvent):
+    capability: ClassVar[str] = "registry"
+    project: Name
+    signing_key: Name
+
+    @property
+    def subject(self) -> str:
+        return f"projects/{self.project}/signing-keys/{self.signing_key}"
+
+
+class SigningKeyAdded(SigningKeyEvent):
+    """Versions may be signed by it from now on. `fingerprint` is the SHA-256 of its 32 bytes."""
+
+    fingerprint: str
+    added_by: str
+
+
+class SigningKeyRevoked(SigningKeyEvent):
+    """What it signed is not trusted any more."""
+
+    fingerprint: str
+    revoked_by: str

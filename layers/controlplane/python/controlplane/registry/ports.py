@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from controlplane.limits import Limits, Reservation, quota_exceeded
 from controlplane.registry.manifest import ManifestFile, check_sizes
@@ -15,6 +15,7 @@ from controlplane.registry.model import (
     UploadEnded,
     UploadOpened,
 )
+from controlplane.registry.scan import Scan
 from controlplane.registry.upload import RejectedUpload, Upload
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 
@@ -191,12 +192,24 @@ class ArtifactStore(Protocol):
         """The whole of a small object, as UTF-8."""
         ...
 
+    def download(self, key: str, version_id: str, target: BinaryIO) -> str:
+        """Write an object version into a file; the SHA-256 of what was written, hexadecimal."""
+        ...
+
     def copy_object(self, key: str, version_id: str, target_key: str) -> StoredObject:
         """Copy server-side and have S3 compute the SHA-256 of the copy."""
         ...
 
     def delete_prefix(self, prefix: str) -> int:
         """Delete every object version below the prefix; the number deleted."""
+        ...
+
+
+class ArtifactScanner(Protocol):
+    """Finds what a file would do to whoever loads it."""
+
+    def scan(self, path: str, model_format: str, content: BinaryIO) -> Scan:
+        """Look into a seekable file of a model of that format, whatever it is called."""
         ...
 
 

@@ -6,6 +6,7 @@ done is found in the upload's item and returned as it is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from controlplane.errors import NotFoundError, QuotaExceededError, UploadRejectedError
 from controlplane.identifiers import now
@@ -24,11 +25,12 @@ from controlplane.registry.arrival import (
     source_of,
 )
 from controlplane.registry.keys import UploadKey, parse_upload_key, registry_prefix
-from controlplane.registry.manifest import ManifestFile
+from controlplane.registry.metadata import VersionMetadata
 from controlplane.registry.model import (
     Model,
     ModelVersion,
     ModelVersionRegistered,
+    RegisteredFile,
     VersionSource,
     digest_of,
 )
@@ -44,10 +46,10 @@ from controlplane.registry.refusals import (
     unknown_project,
     vanished,
 )
-from controlplane.registry.upload import (
-    Upload,
-    UploadState,
-)
+from controlplane.registry.scan import Scan, require_safe
+from controlplane.registry.signing import verify_signature
+from controlplane.registry.signing_ports import SignatureVerifier, SigningKeyRepository
+from controlplane.registry.upload import Upload, UploadState
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,17 @@ class CheckedUpload:
 
 @dataclass(frozen=True)
 class CopiedFile:
-    """A file in the registry, with its size in bytes and the SHA-256 that S3 computed, hexadecimal."""
+    """A file in the registry, with its size in bytes and the SHA-256 that S3 computed, hexadecimal.
+
+    `scan_as` is as in FileToCopy; `scan` is None until it was scanned, or where it need not be.
+    """
 
     path: str
     size: int
     sha256: str
+    version_id: str | None = None
+    scan_as: str | None = None
+    scan: Scan | None = None
 
 
 def check_upload(
@@ -86,8 +94,10 @@ def check_upload(
     models: ModelRepository,
     uploads: UploadRepository,
     artifacts: ArtifactStore,
+    signing_keys: SigningKeyRepository,
+    verifier: SignatureVerifier,
 ) -> CheckedUpload:
-    """Decide what an arrived object is, check it, and allot a version number if it is sound.
+    """Decide what an arrived object is, check it and its signature, and allot a version number if it is sound.
 
     Raises ConcurrentChangeError when somebody else changed the upload or the model meanwhile: check again.
     """
@@ -111,11 +121,15 @@ def check_upload(
     attempt = begin_attempt(upload_id, known, key, source, arrival.execution)
     try:
         contents = inspect_contents(key, source, allowance, artifacts)
+        signature = verify_signature(
+            key.tenant_id, key.project, contents.manifest, keys=signing_keys, verifier=verifier
+        )
     except UploadRejectedError as rejected:
         end_upload(
             key.tenant_id, key.project, attempt, known, UploadState.REJECTED, rejected, uploads
         )
         return CheckedUpload(UploadState.REJECTED)
+    attempt = attempt.model_copy(update={"signature": signature})
     return _allot(key, attempt, known, contents, models, uploads)
 
 
@@ -123,9 +137,8 @@ def copy_file(
     reference: UploadReference, file: FileToCopy, *, artifacts: ArtifactStore
 ) -> CopiedFile:
     """Copy one checked object version to where no tenant can write."""
-    target = _prefix(reference) + file.path
-    copied = artifacts.copy_object(file.key, file.version_id, target)
-    return CopiedFile(file.path, copied.size, copied.sha256 or "")
+    copied = artifacts.copy_object(file.key, file.version_id, _prefix(reference) + file.path)
+    return CopiedFile(file.path, copied.size, copied.sha256 or "", copied.version_id, file.scan_as)
 
 
 def register_version(
@@ -189,6 +202,7 @@ def _allot(
         "format": contents.format,
         "framework_version": contents.framework_version,
         "files": contents.declared,
+        "metadata": contents.metadata,
     }
     if known is not None and known.state is UploadState.COPYING and known.model_version:
         number = known.model_version  # this execution's own, whose answer was lost
@@ -248,7 +262,10 @@ def _version(
 ) -> ModelVersion:
     if upload.source is None or upload.format is None:
         raise TypeError(f"upload {upload.upload_id} is Copying without a source or a format")
-    files = tuple(ManifestFile(path=c.path, size=c.size, sha256=c.sha256) for c in copies)
+    files = tuple(
+        RegisteredFile(path=c.path, size=c.size, sha256=c.sha256, version_id=c.version_id)
+        for c in copies
+    )
     return ModelVersion(
         model=reference.model,
         number=reference.model_version,
@@ -265,7 +282,16 @@ def _version(
         ),
         position=upload.source.position,
         registered_at=now(),
+        registered_by=upload.created_by,
+        scan=require_safe(upload.format, {copy.path: copy.scan for copy in copies}),
+        signature=upload.signature,
+        **_told(upload.metadata),
     )
+
+
+def _told(metadata: VersionMetadata | None) -> dict[str, Any]:
+    """What the manifest tells of the version, field by field."""
+    return dict(metadata) if metadata else {}
 
 
 def _prefix(reference: UploadReference) -> str:

@@ -76,6 +76,7 @@ def create_upload(
         framework_version=manifest.framework_version,
         files=manifest.files,
         metadata=manifest.metadata,
+        envelope=manifest.signature,
         created_at=created_at,
         created_by=created_by,
         deadline=created_at + UPLOAD_LIFETIME,
@@ -199,6 +200,7 @@ def _ticket(upload: Upload, prefix: str, authority: UploadAuthority) -> UploadTi
             "framework_version": upload.framework_version,
             "files": upload.files,
             "metadata": upload.metadata,
+            "signature": upload.envelope,
         }
     )
     content = manifest.model_dump_json(exclude_none=True)

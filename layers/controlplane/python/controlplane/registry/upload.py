@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from controlplane.identifiers import Name, UploadId
 from controlplane.reasons import Reason
 from controlplane.registry.manifest import ManifestFile
+from controlplane.registry.metadata import VersionMetadata
+from controlplane.registry.signatures import Envelope, SignatureRecord
 
 
 class UploadState(StrEnum):
@@ -39,7 +41,10 @@ class SourceObject(BaseModel):
 
 
 class Upload(BaseModel):
-    """`model_version` is the number allotted to it, `execution` the state machine run that works on it."""
+    """`model_version` is the number allotted to it, `execution` the state machine run that works on it.
+
+    `envelope` is the signature that its manifest is announced with, `signature` the one that was verified.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,6 +55,9 @@ class Upload(BaseModel):
     format: str | None = None
     framework_version: str | None = None
     files: tuple[ManifestFile, ...] = ()
+    metadata: VersionMetadata | None = None
+    envelope: Envelope | None = None
+    signature: SignatureRecord | None = None
     created_at: datetime
     created_by: str | None = None
     deadline: datetime | None = None

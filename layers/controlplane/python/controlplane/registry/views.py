@@ -1,16 +1,27 @@
 """Models, versions and uploads as callers see them."""
 
+import math
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from controlplane.reasons import Reason
 from controlplane.registry.manifest import ManifestFile
-from controlplane.registry.model import Model, ModelVersion, VersionSource
+from controlplane.registry.model import ApprovalState, Model, ModelVersion, VersionSource
 from controlplane.registry.ports import PresignedPut, TemporaryCredentials
+from controlplane.registry.scan import Scan
 from controlplane.registry.service import UploadTicket
+from controlplane.registry.signatures import SignatureRecord
 from controlplane.registry.upload import RejectedUpload, Upload, UploadOrigin, UploadState
+
+
+def _finite(value: object) -> object:
+    """JSON knows no NaN and no infinity: a metric that is no number is shown as null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+MetricView = Annotated[float | None, BeforeValidator(_finite)]
 
 
 class ModelView(BaseModel):
@@ -20,14 +31,27 @@ class ModelView(BaseModel):
     created_at: datetime
     latest_version: int
     versions: int
+    tags: dict[str, str]
 
     @classmethod
     def of(cls, model: Model) -> Self:
         return cls.model_validate(model.model_dump())
 
 
+class ApprovalView(BaseModel):
+    """Whether somebody let the version serve: who decided, when, and why."""
+
+    state: ApprovalState
+    actor: str | None
+    reason: str | None
+    decided_at: datetime | None
+
+
 class VersionView(BaseModel):
-    """An immutable model version. Sizes in bytes, SHA-256 in hexadecimal as S3 computed them."""
+    """An immutable model version. Sizes in bytes, SHA-256 in hexadecimal as S3 computed them.
+
+    `registered_by` opened its upload, null where nobody did. A metric that is null came to no number.
+    """
 
     model: str
     version: int
@@ -39,6 +63,17 @@ class VersionView(BaseModel):
     digest: str
     source: VersionSource
     registered_at: datetime
+    registered_by: str | None
+    tags: dict[str, str]
+    metrics: dict[str, MetricView]
+    dataset_digest: str | None
+    run: str | None
+    template_version: str | None
+    code: str | None
+    approval: ApprovalView
+    scan: Scan | None
+    signature: SignatureRecord | None
+    aliases: list[str]
     served_by: list[str]
 
     @classmethod
