@@ -6,7 +6,7 @@ checked by the models of the official client, which are generated from Kubernete
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -20,13 +20,19 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from cdk.paths import ROOT
-from controlplane.adapters.kserve_manifests import http_route, inference_service
+from controlplane.adapters.kserve_manifests import inference_service
+from controlplane.adapters.kserve_routes import http_route
+from controlplane.adapters.rollout_changes import Surroundings
+from controlplane.adapters.rollout_compilers import compiler_of
 from controlplane.adapters.tenant_namespaces import Placement
 from controlplane.adapters.tenant_objects import KINDS, Manifest
 from controlplane.limits import Isolation, Limits, TenantPlan
+from controlplane.serving.cluster_ports import ClusterChange, Mechanism, Traffic, Transition
 from controlplane.serving.model import ServedVersion
 from controlplane.serving.ports import RevisionSpec
 from controlplane.serving.runtimes import CATALOG
+from controlplane.serving.settings import Autoscaling, DeploymentSettings, HeaderRule, Resources
+from local.kubernetes_api.patches import json_patch, merge_patch
 from tests import custom_resources
 from tests.counts import count
 from tests.custom_resources import find_schema, require_schema
@@ -35,6 +41,7 @@ from tests.plans import objects_of, plans
 # Where each kind of another project is defined.
 DEFINITIONS = {
     "InferenceService": custom_resources.INFERENCE_SERVICES,
+    "LLMInferenceService": custom_resources.LLM_INFERENCE_SERVICES,
     "HTTPRoute": custom_resources.HTTP_ROUTES,
     "ClusterQueue": custom_resources.CLUSTER_QUEUES,
     "LocalQueue": custom_resources.LOCAL_QUEUES,
@@ -42,6 +49,7 @@ DEFINITIONS = {
     "Cohort": custom_resources.COHORTS,
     "NodePool": custom_resources.NODE_POOLS,
     "EC2NodeClass": custom_resources.EC2_NODE_CLASSES,
+    "PodMonitor": custom_resources.POD_MONITORS,
 }
 # The official client's class of each built-in kind.
 BUILT_IN = {
@@ -100,6 +108,69 @@ def installed() -> Iterator[Any]:
         yield from yaml.safe_load_all(file.read_text())
 
 
+def rollouts() -> Iterator[Manifest]:
+    """All that the compilers apply, and what objects become by their patches, with every field that they know."""
+    for mechanism in Mechanism:
+        around = Surroundings(GATEWAY, Placement(dedicated=True, stopped=True), floor=3)
+        compiler = compiler_of(mechanism, around)
+        wanted = _transition(mechanism)
+        steps: list[Sequence[ClusterChange]] = [
+            compiler.prepare(replace(wanted, stable=None)),
+            compiler.prepare(wanted),
+            compiler.shift(wanted, _traffic(mechanism)),
+            compiler.resize_stable(wanted, 1),
+            compiler.roll_back(wanted),
+            compiler.finish(wanted, promoted=False),
+            compiler.promote(wanted),
+            compiler.finish(wanted, promoted=True),
+        ]
+        yield from _written([change for changes in steps for change in changes])
+
+
+def _written(changes: Sequence[ClusterChange]) -> Iterator[Manifest]:
+    """Each object after each write of it; what is patched before it was applied is a stable revision's."""
+    found: dict[str, Manifest] = {}
+    for change in changes:
+        before = found.get(change.path)
+        if change.verb == "apply":
+            found[change.path] = {**(before or {}), **change.body}
+        elif before is not None:
+            patch = json_patch if change.verb == "json-patch" else merge_patch
+            found[change.path] = patch(before, change.body)
+        else:
+            continue
+        yield deepcopy(found[change.path])
+
+
+def _transition(mechanism: Mechanism) -> Transition:
+    rules = (
+        HeaderRule(header="x-group", value="b"),
+        HeaderRule(header="x-group", value="a", to="Stable"),
+    )
+    settings = DeploymentSettings(
+        resources=Resources(cpu="500m", memory="2Gi", gpus=1, gpu_type="l4"),
+        autoscaling=Autoscaling(min_replicas=2, max_replicas=6, target=70),
+    )
+    key = "llm" if mechanism is Mechanism.GROUP else "mlflow"
+    canary = replace(revision(), settings=settings, runtime=CATALOG[key])
+    return Transition(
+        tenant_id="acme",
+        project="vision",
+        deployment="digits",
+        rollout_id="r-0123456789abcdef",
+        mechanism=mechanism,
+        canary=canary,
+        stable=replace(canary, version=canary.version.model_copy(update={"number": 2})),
+        headers=rules if mechanism is Mechanism.ROUTE else (),
+    )
+
+
+def _traffic(mechanism: Mechanism) -> Traffic:
+    if mechanism is Mechanism.ROUTE:
+        return Traffic(10, mirror_percent=25, probes=True)
+    return Traffic(10)
+
+
 def everything() -> list[Manifest]:
     """One of each object that Headrace writes, with every field that it knows."""
     weights = {"vision--digits--v2": 0, "vision--digits--v3": 100}
@@ -107,6 +178,7 @@ def everything() -> list[Manifest]:
         inference_service(revision(), Placement(dedicated=True, stopped=True)),
         inference_service(revision()),
         http_route("acme", "vision", "digits", weights, GATEWAY),
+        *rollouts(),
         *objects_of(DEDICATED),
         *objects_of(replace(DEDICATED, isolation=Isolation.SHARED)),
         *installed(),

@@ -7,12 +7,15 @@ from typing import Any, Protocol
 
 from controlplane.serving.analysis import AnalysisPolicy, Reading
 from controlplane.serving.cluster_ports import Mechanism, Transition
-from controlplane.serving.settings import Probe
+from controlplane.serving.settings import HeaderRule, Probe
 
 
 @dataclass(frozen=True)
 class ReadingRequest:
-    """Which revisions to read of. `mirrored`: the canary gets copies, whose answers are counted apart."""
+    """Which revisions to read of. `mirrored`: the canary gets copies, whose answers are counted apart.
+
+    `headers` are those of the transition: some gateways tell a route's rules by their position alone.
+    """
 
     tenant_id: str
     project: str
@@ -23,6 +26,7 @@ class ReadingRequest:
     since: datetime
     mirrored: bool
     policy: AnalysisPolicy
+    headers: tuple[HeaderRule, ...] = ()
 
 
 class MetricSource(Protocol):
@@ -33,7 +37,10 @@ class MetricSource(Protocol):
 
 class Prober(Protocol):
     def send(self, transition: Transition, probe: Probe) -> None:
-        """Send the probe to both revisions. What they answer is counted where all requests are."""
+        """Send the probe to both revisions. What they answer is counted where all requests are.
+
+        An answer that says no is no error. Raises UnavailableError when the gateway itself does not answer.
+        """
         ...
 
 
@@ -46,5 +53,13 @@ class EvidenceStore(Protocol):
         rollout_id: str,
         bundle: Mapping[str, Any],
     ) -> str:
-        """Keep a rollout's evidence; its key. Writing it again replaces it."""
+        """Keep a rollout's evidence; its key. Writing it again replaces it. Raises UnavailableError."""
+        ...
+
+
+class EvidenceLinks(Protocol):
+    def link(
+        self, tenant_id: str, project: str, deployment: str, rollout_id: str, expires_at: datetime
+    ) -> str:
+        """A URL under which the bundle can be read until then, whether or not it has been written yet."""
         ...

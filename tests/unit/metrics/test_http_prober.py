@@ -1,0 +1,112 @@
+"""Probes go to both revisions; what comes of them is the gateway's to count."""
+
+import json
+from collections import Counter
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
+
+import pytest
+
+from controlplane.adapters.http_prober import CONCURRENCY, HttpProber
+from controlplane.errors import UnavailableError
+from controlplane.serving.cluster_ports import Mechanism, Transition
+from controlplane.serving.model import ServedVersion
+from controlplane.serving.ports import RevisionSpec
+from controlplane.serving.runtimes import runtime_for
+from controlplane.serving.settings import Probe
+from tests.ports import free_port
+from tests.unit.metrics.http_servers import Received, Reply, serving
+
+PROBE = Probe(path="/v1/models/digits:predict", body='{"instances": ["é"]}', count=6)
+
+
+def spec(number: int) -> RevisionSpec:
+    version = ServedVersion(
+        model="digits", number=number, uri="s3://models/x", format="sklearn", files={}
+    )
+    return RevisionSpec("acme", "vision", "digits", "r-1", version, runtime_for("sklearn"))
+
+
+def transition(*, first: bool = False) -> Transition:
+    return Transition(
+        tenant_id="acme",
+        project="vision",
+        deployment="digits",
+        rollout_id="r-1",
+        mechanism=Mechanism.ROUTE,
+        canary=spec(2),
+        stable=None if first else spec(1),
+    )
+
+
+def test_each_revision_gets_the_probe_as_often_as_it_is_set() -> None:
+    with serving(lambda _: Reply("{}")) as server:
+        HttpProber(f"{server.url}/").send(transition(), PROBE)
+
+        requests = server.received
+    assert Counter(one.headers["x-headrace-probe"] for one in requests) == {
+        "canary": 6,
+        "stable": 6,
+    }
+    assert {(one.method, one.path, one.body) for one in requests} == {
+        (
+            "POST",
+            "/serving/tenant-acme/vision--digits/v1/models/digits:predict",
+            '{"instances": ["é"]}'.encode(),
+        )
+    }
+    assert all(one.headers["Content-Type"] == "application/json" for one in requests)
+    json.loads(requests[0].body)
+
+
+def test_a_first_revision_is_probed_alone() -> None:
+    with serving(lambda _: Reply("{}")) as server:
+        HttpProber(server.url).send(transition(first=True), PROBE)
+
+        assert {one.headers["x-headrace-probe"] for one in server.received} == {"canary"}
+
+
+@pytest.mark.parametrize("status", [302, 404, 500, 503])
+def test_an_answer_that_says_no_is_no_error(status: int) -> None:
+    with serving(
+        lambda _: Reply("", status, {"Location": "/elsewhere"} if status == 302 else {})
+    ) as server:
+        HttpProber(server.url).send(transition(), PROBE)
+
+        # Neither asked again nor followed: each would count twice.
+        assert len(server.received) == 12
+
+
+def test_no_answer_in_time_is_no_error() -> None:
+    held = Barrier(2)
+
+    def wait(_: Received) -> Reply:
+        with suppress(BrokenBarrierError):
+            held.wait(5)
+        return Reply("{}")
+
+    with serving(wait) as server:
+        HttpProber(server.url, concurrency=1, read_seconds=0.2).send(
+            transition(first=True), PROBE.model_copy(update={"count": 1})
+        )
+        held.abort()
+
+
+def test_few_are_under_way_at_once() -> None:
+    together = Barrier(CONCURRENCY)
+
+    def meet(_: Received) -> Reply:
+        # Passes in rounds of exactly as many as are under way at once: 12 probes are three rounds of 4.
+        together.wait(10)
+        return Reply("{}")
+
+    with serving(meet) as server:
+        HttpProber(server.url).send(transition(), PROBE)
+
+        assert len(server.received) == 12
+
+
+def test_a_gateway_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(UnavailableError, match="could not be reached with 12 probes") as refused:
+        HttpProber(f"http://127.0.0.1:{free_port()}").send(transition(), PROBE)
+    assert "INGRESS_URL" in str(refused.value.remedy)
