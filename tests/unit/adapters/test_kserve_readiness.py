@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.adapters.kserve_readiness import observe
+from controlplane.adapters.kserve_readiness import is_route_settled, observe
 from controlplane.serving.ports import RevisionState
 
 READY_CONDITION = {"type": "Ready", "status": "True"}
@@ -106,3 +106,53 @@ def test_one_replica_is_wanted_where_the_object_says_nothing() -> None:
     }
 
     assert observe(service(), one, [endpoints(True)]).state is RevisionState.READY
+
+
+def test_a_stopped_revision_says_so_whatever_its_deployment_still_shows() -> None:
+    stopped = service()
+    stopped["metadata"]["annotations"] = {"serving.kserve.io/stop": "true"}
+
+    seen = observe(stopped, deployment(), [endpoints(True)])
+
+    assert (seen.state, seen.reason) == (RevisionState.PROGRESSING, "Stopped")
+
+
+def route(**changes: object) -> dict[str, Any]:
+    """A route of generation 4 that our gateway has taken over."""
+    conditions = [
+        {"type": kind, "status": "True", "observedGeneration": 4}
+        for kind in ("Accepted", "ResolvedRefs")
+    ]
+    parent = {"parentRef": {"namespace": "gateways", "name": "ours"}, "conditions": conditions}
+    return {
+        "metadata": {"namespace": "tenant-acme", "generation": 4},
+        "status": {"parents": [parent | changes]},
+    }
+
+
+def condition(**changes: object) -> list[dict[str, Any]]:
+    (parent,) = route()["status"]["parents"]
+    return [parent["conditions"][0], parent["conditions"][1] | changes]
+
+
+def test_a_route_that_our_gateway_serves_as_it_is_written_is_settled() -> None:
+    assert is_route_settled(route(), ("gateways", "ours"))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"metadata": {"generation": 1}},
+        {"metadata": {"generation": 4}, "status": {"parents": []}},
+        route(parentRef={"namespace": "gateways", "name": "another"}),
+        route(parentRef={"name": "ours"}),
+        route(parentRef={"namespace": "gateways", "name": "ours", "kind": "Service"}),
+        route(conditions=[]),
+        route(conditions=condition(status="False")),
+        route(conditions=condition(status="Unknown")),
+        route(conditions=condition(observedGeneration=3)),
+        route(conditions=condition(observedGeneration=None)),
+    ],
+)
+def test_a_route_of_which_nothing_is_known_yet_is_not_settled(found: dict[str, Any]) -> None:
+    assert not is_route_settled(found, ("gateways", "ours"))

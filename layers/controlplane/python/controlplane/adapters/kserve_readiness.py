@@ -8,6 +8,8 @@ ready endpoints.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from controlplane.adapters.kserve_manifests import STOP
+from controlplane.adapters.kserve_routes import Gateway, parent_of
 from controlplane.serving.ports import RevisionObservation, RevisionState
 
 Object = Mapping[str, Any]
@@ -20,24 +22,49 @@ def observe(
 ) -> RevisionObservation:
     """The state of a revision from its InferenceService, its Deployment and its Service's EndpointSlices."""
     if service is None:
-        return RevisionObservation(RevisionState.MISSING, "NotFound", "it is not in the cluster")
-    model = service.get("status", {}).get("modelStatus", {})
-    transition = model.get("transitionStatus", "")
-    failure = model.get("lastFailureInfo", {})
-    if transition in BROKEN:
-        reason = str(failure.get("reason") or transition)
-        message = str(failure.get("message") or f"the model's status is {transition}")
-        return RevisionObservation(RevisionState.FAILED, reason, message)
+        return MISSING
+    failure = _failure(service)
+    if failure is not None:
+        return failure
+    if is_stopped(service):
+        return RevisionObservation(
+            RevisionState.PROGRESSING, "Stopped", "it is stopped and has no pods"
+        )
+    return observe_workload(deployment, slices)
+
+
+MISSING = RevisionObservation(RevisionState.MISSING, "NotFound", "it is not in the cluster")
+
+
+def observe_workload(deployment: Object | None, slices: Sequence[Object]) -> RevisionObservation:
+    """Ready, or why not yet."""
     if deployment is None:
-        return _progressing("its Deployment is not there yet")
-    if not _rolled_out(deployment):
-        return _progressing("its Deployment is not rolled out yet")
+        return progressing("its Deployment is not there yet")
+    if not is_rolled_out(deployment):
+        return progressing("its Deployment is not rolled out yet")
     if not any(_is_ready(endpoint) for part in slices for endpoint in part.get("endpoints") or []):
-        return _progressing("its Service has no ready endpoint yet")
+        return progressing("its Service has no ready endpoint yet")
     return RevisionObservation(RevisionState.READY)
 
 
-def _rolled_out(deployment: Object) -> bool:
+def find_load_failure(model_status: Object) -> RevisionObservation | None:
+    """What KServe says when a model cannot be loaded; a failure that is past is kept there, and is none."""
+    transition = model_status.get("transitionStatus", "")
+    if transition not in BROKEN:
+        return None
+    failure = model_status.get("lastFailureInfo", {})
+    reason = str(failure.get("reason") or transition)
+    message = str(failure.get("message") or f"the model's status is {transition}")
+    return RevisionObservation(RevisionState.FAILED, reason, message)
+
+
+def is_stopped(service: Object) -> bool:
+    annotations = service["metadata"].get("annotations") or {}
+    return str(annotations.get(STOP, "")).lower() == "true"
+
+
+def is_rolled_out(deployment: Object) -> bool:
+    """All the replicas that are wanted, of the present template, seen by the Deployment's own controller."""
     status = deployment.get("status", {})
     wanted = deployment.get("spec", {}).get("replicas", 1)
     current = status.get("observedGeneration") == deployment["metadata"].get("generation")
@@ -45,9 +72,53 @@ def _rolled_out(deployment: Object) -> bool:
     return current and wanted > 0 and all(count >= wanted for count in counts)
 
 
+def available_replicas(deployment: Object | None) -> int:
+    return int((deployment or {}).get("status", {}).get("availableReplicas", 0))
+
+
+def is_route_settled(route: Object, gateway: Gateway) -> bool:
+    """Whether the gateway serves the route as it is written now: accepted and resolved at this generation.
+
+    Conditions of other parents, and those about an earlier generation, say nothing.
+    """
+    wanted = parent_of(gateway)
+    for parent in (route.get("status") or {}).get("parents") or []:
+        named = {"namespace": route["metadata"].get("namespace")} | parent.get("parentRef", {})
+        if all(named.get(key, wanted[key]) == wanted[key] for key in wanted):
+            return all(
+                _holds(parent.get("conditions") or [], kind, route["metadata"].get("generation"))
+                for kind in ("Accepted", "ResolvedRefs")
+            )
+    return False
+
+
+def is_accepted_everywhere(route: Object) -> bool:
+    """The same for a route of KServe's own, whose Gateway is KServe's choice."""
+    generation = route["metadata"].get("generation")
+    parents = (route.get("status") or {}).get("parents") or []
+    return bool(parents) and all(
+        _holds(parent.get("conditions") or [], kind, generation)
+        for parent in parents
+        for kind in ("Accepted", "ResolvedRefs")
+    )
+
+
+def _holds(conditions: Sequence[Object], kind: str, generation: object) -> bool:
+    return any(
+        condition.get("type") == kind
+        and condition.get("status") == "True"
+        and condition.get("observedGeneration") == generation
+        for condition in conditions
+    )
+
+
+def _failure(service: Object) -> RevisionObservation | None:
+    return find_load_failure(service.get("status", {}).get("modelStatus", {}))
+
+
 def _is_ready(endpoint: Object) -> bool:
     return bool(endpoint.get("conditions", {}).get("ready"))
 
 
-def _progressing(message: str) -> RevisionObservation:
-    return RevisionObservation(RevisionState.PROGRESSING, "Progressing", message)
+def progressing(message: str, reason: str = "Progressing") -> RevisionObservation:
+    return RevisionObservation(RevisionState.PROGRESSING, reason, message)

@@ -4,7 +4,7 @@ Importing this module loads the official client, so `runtime.wiring` imports it 
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +20,9 @@ from controlplane.identifiers import serving_namespace
 FIELD_MANAGER = "headrace"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 JSON = "application/json"
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 TIMEOUTS = (3.0, 15.0)  # connect and read, seconds
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -65,16 +67,39 @@ class KubernetesApi:
         return [] if status == 404 else list(self._good(status, answer)["items"])
 
     def apply(self, path: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply of a whole object; fields that somebody else set are taken over."""
+        """Server-side apply of a whole object; fields that somebody else set are taken over.
+
+        Raises ConcurrentChangeError when the manifest names a `resourceVersion` that is not the present one.
+        """
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return self._good(*self._request("PATCH", path, query=query, body=manifest, kind=APPLY))
+        status, answer = self._request("PATCH", path, query=query, body=manifest, kind=APPLY)
+        if status == 409 and "resourceVersion" in manifest["metadata"]:
+            raise ConcurrentChangeError(_message(answer))
+        return self._good(status, answer)
 
     def merge(self, path: str, change: Mapping[str, Any]) -> None:
-        """Change a few fields of an object, None removing one; of what is not there nothing changes."""
+        """Change a few fields of an object, None removing one; of what is not there nothing changes.
+
+        Raises ConcurrentChangeError when the change names a `resourceVersion` that is not the present one.
+        """
         query = {"fieldManager": FIELD_MANAGER}
         status, answer = self._request("PATCH", path, query=query, body=change, kind=MERGE)
+        if status == 409 and "resourceVersion" in change.get("metadata", {}):
+            raise ConcurrentChangeError(_message(answer))
         if status != 404:
             self._good(status, answer)
+
+    def patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> None:
+        """A JSON patch (RFC 6902): all of its operations or none.
+
+        Raises ConcurrentChangeError when one of its `test` operations does not hold, or the object is gone.
+        """
+        query = {"fieldManager": FIELD_MANAGER}
+        status, answer = self._request("PATCH", path, query=query, body=operations, kind=JSON_PATCH)
+        # An API server answers a test that fails as it answers an invalid object: by 422.
+        if status in (404, 409) or (status == 422 and _is_failed_test(answer)):
+            raise ConcurrentChangeError(_message(answer))
+        self._good(status, answer)
 
     def delete(self, path: str, preconditions: Mapping[str, str] | None = None) -> None:
         """Delete, in the background; deleting what is not there is no error.
@@ -100,7 +125,7 @@ class KubernetesApi:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Body | None = None,
         kind: str = JSON,
     ) -> tuple[int, dict[str, Any]]:
         status, answer = self._send(method, path, query, body, kind, fresh_token=False)
@@ -113,7 +138,7 @@ class KubernetesApi:
         method: str,
         path: str,
         query: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
+        body: Body | None,
         kind: str,
         *,
         fresh_token: bool,
@@ -164,6 +189,11 @@ def _decoded(content: bytes | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return decoded if isinstance(decoded, dict) else {}
+
+
+def _is_failed_test(answer: Mapping[str, Any]) -> bool:
+    """A patch that does not fit the object has no causes; an object that is invalid has (k8s.io/apimachinery)."""
+    return not (answer.get("details") or {}).get("causes")
 
 
 def _message(answer: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from controlplane.adapters.kserve_manifests import STOP, SUSPENDED, SUSPENSION, own_nodes
+from controlplane.adapters.kserve_manifests import STOP, SUSPENDED, SUSPENSION
+from controlplane.adapters.kserve_predictors import placing
 from controlplane.adapters.kubernetes_api import KubernetesApi
 from controlplane.adapters.tenant_access import access
 from controlplane.adapters.tenant_namespaces import SERVING_STOPPED, namespaces
@@ -152,22 +153,22 @@ class KubernetesTenants:
         self._api.merge(_namespace_path(tenant_id), {"metadata": {"annotations": annotations}})
 
     def _move_models(self, plan: TenantPlan) -> None:
-        wanted = own_nodes(plan.tenant_id) if plan.isolation is Isolation.DEDICATED else {}
-        fields = ("nodeSelector", "tolerations")
+        """Only where they run by their tenant's tier: what a GPU asks of a node stays."""
+        dedicated = plan.isolation is Isolation.DEDICATED
         for service in self._models(plan.tenant_id):
-            predictor = service["spec"]["predictor"]
-            change = {
-                name: wanted.get(name)
-                for name in fields
-                if (predictor.get(name) or None) != wanted.get(name)
-            }
+            field = "predictor" if service["kind"] == "InferenceService" else "template"
+            pods = service["spec"].get(field) or {}
+            change = placing(pods, plan.tenant_id, dedicated=dedicated)
             if change:
-                self._change_model(service, {"spec": {"predictor": change}})
+                self._change_model(service, {"spec": {field: change}})
 
     def _models(self, tenant_id: str) -> list[Manifest]:
-        path = collection_path("InferenceService", serving_namespace(tenant_id))
-        found = self._api.as_deployer(tenant_id).list(path, tenant_labels(tenant_id))
-        return [each | {"kind": "InferenceService"} for each in found]
+        api, namespace = self._api.as_deployer(tenant_id), serving_namespace(tenant_id)
+        return [
+            each | {"kind": kind}
+            for kind in ("InferenceService", "LLMInferenceService")
+            for each in api.list(collection_path(kind, namespace), tenant_labels(tenant_id))
+        ]
 
     def _change_model(self, service: Manifest, change: Manifest) -> None:
         tenant_id = service["metadata"]["labels"][TENANT]

@@ -2,25 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from controlplane.reasons import Reason
-from controlplane.serving.ports import RevisionObservation, RevisionSpec
+from controlplane.serving.ports import (
+    RevisionCluster,
+    RevisionObservation,
+    RevisionSpec,
+    RevisionSwitch,
+)
 from controlplane.serving.settings import HeaderRule
-
-
-class Mechanism(StrEnum):
-    """What splits the traffic of a deployment.
-
-    ROUTE: revisions behind our own HTTPRoute. KNATIVE: `canaryTrafficPercent`. SPEC_CANARY: KServe's own
-    `spec.canary`. GROUP: LLMInferenceServices of one routing group.
-    """
-
-    ROUTE = "Route"
-    KNATIVE = "Knative"
-    SPEC_CANARY = "SpecCanary"
-    GROUP = "Group"
+from controlplane.serving.states import Mechanism as Mechanism
 
 
 @dataclass(frozen=True)
@@ -83,7 +75,9 @@ class ClusterSurvey:
 class RolloutCluster(Protocol):
     """Moves a deployment's traffic. Everything raises ClusterUnavailableError, ClusterRefusedError.
 
-    Each call may be repeated; after an answer that was lost a repeat leaves what the first one left.
+    Each call may be repeated; after an answer that was lost a repeat leaves what the first one left. `shift` and
+    `promote` raise ConcurrentChangeError when what they were decided on has changed, or when this rollout has been
+    rolled back already: observe again, and decide again.
     """
 
     def survey(self, tenant_id: str) -> ClusterSurvey: ...
@@ -111,3 +105,31 @@ class RolloutCluster(Protocol):
     def resize_stable(self, transition: Transition, replicas: int) -> Sequence[ClusterChange]:
         """Only for Capacity.LEAN."""
         ...
+
+    def finish(self, transition: Transition, *, promoted: bool) -> Sequence[ClusterChange]:
+        """After the end, however it was: undo what was done for the rollout's time only.
+
+        Sizes that were held up; and after a rollback what would bring the canary back (Knative's model in the spec,
+        the entry of `spec.canary`). Traffic is not touched. May be called at any time after the end, and again.
+        """
+        ...
+
+
+class RevisionStore(RevisionCluster, RevisionSwitch, Protocol):
+    """What is done with revisions outside of rollouts, for deployments of one mechanism."""
+
+
+class RolloutCompiler(Protocol):
+    """The writes of a rollout, without a cluster: for the plan. Raises ClusterRefusedError for what cannot be."""
+
+    def prepare(self, transition: Transition) -> Sequence[ClusterChange]: ...
+
+    def shift(self, transition: Transition, traffic: Traffic) -> Sequence[ClusterChange]: ...
+
+    def promote(self, transition: Transition) -> Sequence[ClusterChange]: ...
+
+    def roll_back(self, transition: Transition) -> Sequence[ClusterChange]: ...
+
+    def resize_stable(self, transition: Transition, replicas: int) -> Sequence[ClusterChange]: ...
+
+    def finish(self, transition: Transition, *, promoted: bool) -> Sequence[ClusterChange]: ...

@@ -1,0 +1,156 @@
+"""Rollouts in a real cluster: reads what decides, lets the mechanism's compiler write it down, and sends that.
+
+Every call is made in the name of the tenant's own account, so that none reaches another tenant's namespace.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from controlplane.adapters.kserve_routes import Gateway
+from controlplane.adapters.kubernetes_api import KubernetesApi
+from controlplane.adapters.kubernetes_revisions import placement_of
+from controlplane.adapters.rollout_changes import Surroundings
+from controlplane.adapters.rollout_compilers import compiler_of
+from controlplane.reasons import Reason
+from controlplane.serving.cluster_ports import (
+    ClusterChange,
+    ClusterSurvey,
+    Mechanism,
+    RolloutCompiler,
+    Traffic,
+    Transition,
+    TransitionObservation,
+)
+
+
+class Observer(Protocol):
+    """Reads one mechanism's objects, with the API in the name of the tenant."""
+
+    def observe(self, api: KubernetesApi, transition: Transition) -> TransitionObservation: ...
+
+    def stable_replicas(self, api: KubernetesApi, transition: Transition) -> int:
+        """How many replicas the stable revision is to have at present; 0 without one."""
+        ...
+
+    def is_last(self, api: KubernetesApi, transition: Transition) -> bool:
+        """Whether no later rollout has written the deployment's traffic."""
+        ...
+
+    def guard(
+        self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]
+    ) -> Sequence[ClusterChange]:
+        """The changes of traffic, tied to the state on which they are decided.
+
+        Raises ConcurrentChangeError when this rollout was rolled back already, ClusterRefusedError when the cluster
+        would take them for something else.
+        """
+        ...
+
+
+class Preflight(Protocol):
+    """What can be known about the cluster before a rollout."""
+
+    def survey(self, tenant_id: str) -> ClusterSurvey: ...
+
+    def find_obstacles(self, transition: Transition, around: Surroundings) -> Sequence[Reason]: ...
+
+
+class KubernetesRollouts:
+    """A RolloutCluster. `gateway` is the namespace and name of the Gateway that the routes hang on."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        gateway: Gateway,
+        observers: Mapping[Mechanism, Observer],
+        preflight: Preflight,
+    ) -> None:
+        self._api = api
+        self._gateway = gateway
+        self._observers = observers
+        self._preflight = preflight
+
+    def survey(self, tenant_id: str) -> ClusterSurvey:
+        return self._preflight.survey(tenant_id)
+
+    def find_obstacles(self, transition: Transition) -> Sequence[Reason]:
+        around = self._around(self._deployer(transition), transition)
+        return self._preflight.find_obstacles(transition, around)
+
+    def prepare(self, transition: Transition) -> Sequence[ClusterChange]:
+        compiler = self._compiler(transition, self._around(self._deployer(transition), transition))
+        return self._guarded(transition, compiler.prepare(transition))
+
+    def observe(self, transition: Transition) -> TransitionObservation:
+        observer = self._observers[transition.mechanism]
+        return observer.observe(self._deployer(transition), transition)
+
+    def shift(self, transition: Transition, traffic: Traffic) -> Sequence[ClusterChange]:
+        return self._guarded(transition, self._compiler(transition).shift(transition, traffic))
+
+    def promote(self, transition: Transition) -> Sequence[ClusterChange]:
+        compiler = self._compiler(transition, self._needed(transition))
+        return self._guarded(transition, compiler.promote(transition))
+
+    def roll_back(self, transition: Transition) -> Sequence[ClusterChange]:
+        """Without a read before it: nothing may stand between a breach and the stable revision."""
+        return self._sent(transition, self._compiler(transition).roll_back(transition))
+
+    def resize_stable(self, transition: Transition, replicas: int) -> Sequence[ClusterChange]:
+        changes = self._compiler(transition).resize_stable(transition, replicas)
+        return self._sent(transition, changes)
+
+    def finish(self, transition: Transition, *, promoted: bool) -> Sequence[ClusterChange]:
+        """Nothing of it when a later rollout has had the traffic since."""
+        api, observer = self._deployer(transition), self._observers[transition.mechanism]
+        if not observer.is_last(api, transition):
+            return []
+        compiler = self._compiler(transition, self._needed(transition))
+        return self._sent(transition, compiler.finish(transition, promoted=promoted))
+
+    def _compiler(
+        self, transition: Transition, around: Surroundings | None = None
+    ) -> RolloutCompiler:
+        return compiler_of(transition.mechanism, around or Surroundings(self._gateway))
+
+    def _needed(self, transition: Transition) -> Surroundings | None:
+        """Where traffic is moved within one object, its pods' fields are written along; a route has none."""
+        if transition.mechanism is Mechanism.ROUTE:
+            return None
+        return self._around(self._deployer(transition), transition)
+
+    def _around(self, api: KubernetesApi, transition: Transition) -> Surroundings:
+        replicas = self._observers[transition.mechanism].stable_replicas(api, transition)
+        return Surroundings(self._gateway, placement_of(api, transition.tenant_id), replicas)
+
+    def _guarded(
+        self, transition: Transition, changes: Sequence[ClusterChange]
+    ) -> Sequence[ClusterChange]:
+        observer = self._observers[transition.mechanism]
+        return self._sent(
+            transition, observer.guard(self._deployer(transition), transition, changes)
+        )
+
+    def _sent(
+        self, transition: Transition, changes: Sequence[ClusterChange]
+    ) -> Sequence[ClusterChange]:
+        api = self._deployer(transition)
+        for change in changes:
+            send(api, change)
+        return changes
+
+    def _deployer(self, transition: Transition) -> KubernetesApi:
+        return self._api.as_deployer(transition.tenant_id)
+
+
+def send(api: KubernetesApi, change: ClusterChange) -> None:
+    body: Any = change.body
+    match change.verb:
+        case "apply":
+            api.apply(change.path, body)
+        case "json-patch":
+            api.patch(change.path, body)
+        case "merge-patch":
+            api.merge(change.path, body)
+        case "delete":
+            api.delete(change.path)

@@ -1,0 +1,85 @@
+"""What compilers work with: pure data in, writes to the cluster out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controlplane.adapters.kserve_predictors import SHARED
+from controlplane.adapters.tenant_namespaces import Placement
+from controlplane.adapters.tenant_objects import object_path
+from controlplane.errors import ClusterRefusedError
+from controlplane.serving.cluster_ports import ClusterChange, Traffic, Transition
+from controlplane.serving.ports import RevisionSpec
+
+# What a rollout did last with the traffic, and which one: a write of it that comes late is told by this.
+TRAFFIC = "headrace.dev/traffic"
+TRAFFIC_ROLLOUT = "headrace.dev/traffic-rollout"
+SHIFTING, PROMOTED, ROLLED_BACK = "Shifting", "Promoted", "RolledBack"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What of the cluster decides how objects are written.
+
+    `gateway` is the Gateway's namespace and name. `floor` is how many replicas the stable revision has: neither it
+    nor the canary may have fewer while the rollout lasts.
+    """
+
+    gateway: tuple[str, str]
+    where: Placement = SHARED
+    floor: int = 0
+
+
+def applied(manifest: dict[str, Any]) -> ClusterChange:
+    """The whole object, by server-side apply."""
+    return ClusterChange("apply", object_path(manifest), manifest)
+
+
+def merged(path: str, change: Mapping[str, Any]) -> ClusterChange:
+    """A few fields; None removes one."""
+    return ClusterChange("merge-patch", path, dict(change))
+
+
+def guarded(
+    path: str, tests: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]
+) -> ClusterChange:
+    """A JSON patch that is refused unless every pointer of `tests` has its value."""
+    checks = [{"op": "test", "path": at, "value": value} for at, value in tests.items()]
+    return ClusterChange("json-patch", path, [*checks, *map(dict, operations)])
+
+
+def marks(transition: Transition, phase: str) -> dict[str, str]:
+    return {TRAFFIC: phase, TRAFFIC_ROLLOUT: transition.rollout_id}
+
+
+def mark_tests(transition: Transition, phase: str) -> dict[str, str]:
+    """The same as tests of a JSON patch."""
+    return {
+        f"/metadata/annotations/{name.replace('/', '~1')}": value
+        for name, value in marks(transition, phase).items()
+    }
+
+
+def stable_of(transition: Transition) -> RevisionSpec:
+    """Raises ClusterRefusedError where there is none to share the traffic with."""
+    if transition.stable is None:
+        raise ClusterRefusedError(
+            "traffic cannot be split: there is no stable revision beside the canary",
+            remedy="A first rollout gives all traffic at once; use the strategy AllAtOnce.",
+        )
+    return transition.stable
+
+
+def refuse_extras(transition: Transition, traffic: Traffic) -> None:
+    """Copies, probes and exceptions by header are a route's; nobody else has them."""
+    wanted = {
+        "copies of requests": bool(traffic.mirror_percent),
+        "probes": traffic.probes,
+        "exceptions by header": bool(transition.headers),
+    }
+    missing = [name for name, asked in wanted.items() if asked]
+    if missing:
+        raise ClusterRefusedError(
+            f"a deployment of the mechanism {transition.mechanism} has no {' and no '.join(missing)}",
+            remedy="Use the strategy Canary without them, or a cluster with a Gateway for routes of our own.",
+        )

@@ -1,0 +1,169 @@
+"""LLMInferenceServices of one routing group: an object for each revision, and weights in proportion.
+
+Source of the rules: KServe `LLMInferenceService` v1alpha2 (`spec.router.route.{group,weight}`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controlplane.adapters.cluster_paths import llm_path
+from controlplane.adapters.kserve_manifests import deployment_labels, rollout_annotations
+from controlplane.adapters.kserve_predictors import (
+    POD_SECURITY,
+    container_fields,
+    grace_seconds,
+    placed,
+    scaling,
+    variables,
+)
+from controlplane.adapters.rollout_changes import (
+    PROMOTED,
+    ROLLED_BACK,
+    SHIFTING,
+    Surroundings,
+    applied,
+    guarded,
+    mark_tests,
+    marks,
+    merged,
+    refuse_extras,
+    stable_of,
+)
+from controlplane.adapters.tenant_access import MODELS
+from controlplane.identifiers import route_name, serving_namespace
+from controlplane.serving.cluster_ports import ClusterChange, Traffic, Transition
+from controlplane.serving.ports import RevisionSpec
+
+# The stable member's weight; the canary's is what makes its share beside it. The field's bound is a million.
+STABLE_WEIGHT = 10_000
+LARGEST_WEIGHT = 1_000_000
+# A member that begins with 0 may cause failures until the gateway knows it; one part in ten thousand does not count.
+FIRST_WEIGHT = 1
+WEIGHT = "/spec/router/route/weight"
+
+
+@dataclass(frozen=True)
+class GroupCompiler:
+    """A RolloutCompiler. A step, and a rollback, are one write of the canary's weight: the stable one's stays."""
+
+    around: Surroundings
+
+    def prepare(self, transition: Transition) -> Sequence[ClusterChange]:
+        weight = STABLE_WEIGHT if transition.stable is None else FIRST_WEIGHT
+        return [applied(self._service(transition, weight))]
+
+    def shift(self, transition: Transition, traffic: Traffic) -> Sequence[ClusterChange]:
+        """Refused by the cluster unless the object still is the canary's, and still on its way."""
+        stable_of(transition)
+        refuse_extras(transition, traffic)
+        tests = mark_tests(transition, SHIFTING) | {
+            "/spec/model/uri": transition.canary.version.uri
+        }
+        change = {"op": "replace", "path": WEIGHT, "value": weight_for(traffic.canary_percent)}
+        return [guarded(_path(transition.canary), tests, [change])]
+
+    def promote(self, transition: Transition) -> Sequence[ClusterChange]:
+        """The canary's up before the stable one's down; that keeps the least weight, so that one write rolls back."""
+        up = _weighed(transition, transition.canary, LARGEST_WEIGHT, PROMOTED)
+        if transition.stable is None:
+            return [_weighed(transition, transition.canary, STABLE_WEIGHT, PROMOTED)]
+        down = merged(_path(transition.stable), _weight(FIRST_WEIGHT))
+        return [up, down]
+
+    def roll_back(self, transition: Transition) -> Sequence[ClusterChange]:
+        if transition.stable is None:
+            return []
+        return [_weighed(transition, transition.canary, 0, ROLLED_BACK)]
+
+    def resize_stable(self, transition: Transition, replicas: int) -> Sequence[ClusterChange]:
+        change = {"spec": {"replicas": max(1, replicas)}}
+        return [merged(_path(stable_of(transition)), change)]
+
+    def finish(self, transition: Transition, *, promoted: bool) -> Sequence[ClusterChange]:
+        """Whoever serves gets the weight that the next rollout reckons with, before the other one gets none.
+
+        The other one is kept: stopped or deleted is it by whoever retires it.
+        """
+        stable = transition.stable
+        if not promoted:
+            return [] if stable is None else [merged(_path(stable), _whole(stable))]
+        own = merged(_path(transition.canary), _whole(transition.canary))
+        return [own] if stable is None else [own, merged(_path(stable), _weight(0))]
+
+    def _service(self, transition: Transition, weight: int) -> dict[str, Any]:
+        spec = transition.canary
+        size = scaling(spec.settings.autoscaling, self.around.floor)["minReplicas"]
+        labels = {"headrace.dev/version": str(spec.version.number)}
+        return {
+            "apiVersion": "serving.kserve.io/v1alpha2",
+            "kind": "LLMInferenceService",
+            "metadata": {
+                "name": spec.name,
+                "namespace": serving_namespace(spec.tenant_id),
+                "labels": deployment_labels(spec.tenant_id, spec.project, spec.deployment) | labels,
+                "annotations": rollout_annotations(spec, self.around.where)
+                | marks(transition, SHIFTING),
+            },
+            "spec": {
+                "model": {"uri": spec.version.uri, "name": spec.deployment},
+                "replicas": size,
+                "router": {
+                    "route": {
+                        "http": {},
+                        "group": route_name(spec.project, spec.deployment),
+                        "weight": weight,
+                    },
+                    "gateway": {
+                        "refs": [
+                            {
+                                "namespace": self.around.gateway[0],
+                                "name": self.around.gateway[1],
+                            }
+                        ]
+                    },
+                },
+                "template": self._template(spec),
+            },
+        }
+
+    def _template(self, spec: RevisionSpec) -> dict[str, Any]:
+        environment = variables(spec.runtime.environment(spec.deployment))
+        arguments = spec.runtime.arguments(spec.deployment)
+        return {
+            "serviceAccountName": MODELS,
+            "securityContext": POD_SECURITY,
+            "terminationGracePeriodSeconds": grace_seconds(spec),
+            **placed(spec, self.around.where),
+            "containers": [
+                {
+                    "name": "main",
+                    **({"args": arguments} if arguments else {}),
+                    **({"env": environment} if environment else {}),
+                    **container_fields(spec),
+                }
+            ],
+        }
+
+
+def weight_for(percent: int) -> int:
+    """The canary's weight whose share beside STABLE_WEIGHT is `percent`, of 0 to 99; never 0."""
+    return max(FIRST_WEIGHT, round(STABLE_WEIGHT * percent / (100 - percent)))
+
+
+def _weighed(transition: Transition, spec: RevisionSpec, weight: int, phase: str) -> ClusterChange:
+    change = {"metadata": {"annotations": marks(transition, phase)}} | _weight(weight)
+    return merged(_path(spec), change)
+
+
+def _weight(weight: int) -> dict[str, Any]:
+    return {"spec": {"router": {"route": {"weight": weight}}}}
+
+
+def _whole(spec: RevisionSpec) -> dict[str, Any]:
+    size = scaling(spec.settings.autoscaling)["minReplicas"]
+    return {"spec": _weight(STABLE_WEIGHT)["spec"] | {"replicas": size}}
+
+
+def _path(spec: RevisionSpec) -> str:
+    return llm_path(spec.tenant_id, spec.name)
