@@ -6,7 +6,11 @@ from typing import Any
 from controlplane.runtime.rollouts import OpeningInput
 from controlplane.runtime.settings import RolloutSettings, load
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring.serving import deployment_repository, limit_directory
+from controlplane.runtime.wiring.serving import (
+    deployment_repository,
+    limit_directory,
+    serving_policies,
+)
 from controlplane.serving.opening import open_rollout
 
 
@@ -22,6 +26,7 @@ def lambda_handler(given: OpeningInput) -> dict[str, Any]:
         given.registered,
         deployments=deployment_repository(),
         limits=limit_directory(),
+        policies=serving_policies(),
     )
     rollout = given.model_dump(exclude={"registered"}) | {"rollout_id": opened.rollout_id or ""}
     return {"action": opened.action, "rollout": rollout}

@@ -5,7 +5,13 @@ from typing import Any, Self
 
 from controlplane.runtime.rollouts import OpeningInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring.serving import deployment_repository, limit_directory
+from controlplane.runtime.wiring.metrics import evidence_store
+from controlplane.runtime.wiring.serving import (
+    deployment_repository,
+    limit_directory,
+    serving_policies,
+)
+from controlplane.serving.closing import write_evidence
 from controlplane.serving.ended_execution import record_ended_execution
 
 
@@ -22,7 +28,7 @@ class EndedExecution(OpeningInput):
 
 @task(EndedExecution.parse)
 def lambda_handler(given: EndedExecution) -> None:
-    record_ended_execution(
+    ended = record_ended_execution(
         given.tenant_id,
         given.project,
         given.deployment,
@@ -31,4 +37,14 @@ def lambda_handler(given: EndedExecution) -> None:
         given.registered,
         deployments=deployment_repository(),
         limits=limit_directory(),
+        policies=serving_policies(),
     )
+    if ended is not None:
+        write_evidence(
+            given.tenant_id,
+            given.project,
+            given.deployment,
+            ended,
+            deployments=deployment_repository(),
+            evidence=evidence_store(),
+        )

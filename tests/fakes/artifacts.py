@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import count
+from typing import BinaryIO
 
 from controlplane.errors import ConcurrentChangeError, UnavailableError
 from controlplane.identifiers import now
@@ -83,6 +84,12 @@ class MemoryArtifacts:
     def read_text(self, key: str, version_id: str) -> str:
         self._answer()
         return self._content(key, version_id).decode()
+
+    def download(self, key: str, version_id: str, target: BinaryIO) -> str:
+        self._answer()
+        content = self._content(key, version_id)
+        target.write(content)
+        return sha256(content).hexdigest()
 
     def copy_object(self, key: str, version_id: str, target_key: str) -> StoredObject:
         self._answer()

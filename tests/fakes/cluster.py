@@ -1,49 +1,179 @@
-"""A cluster whose revisions become ready, fail or hang as a test says."""
+"""A cluster whose revisions become ready, fail or hang as a test says, and whose gateway takes its time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controlplane.errors import ClusterUnavailableError, ConcurrentChangeError, HeadraceError
+from controlplane.reasons import Reason
+from controlplane.serving.cluster_ports import (
+    ClusterChange,
+    ClusterSurvey,
+    Mechanism,
+    Traffic,
+    Transition,
+    TransitionObservation,
+)
 from controlplane.serving.ports import RevisionObservation, RevisionSpec, RevisionState
 
 READY = RevisionObservation(RevisionState.READY)
 PROGRESSING = RevisionObservation(RevisionState.PROGRESSING, "Progressing", "not yet")
 MISSING = RevisionObservation(RevisionState.MISSING, "NotFound", "it is not in the cluster")
+Place = tuple[str, str, str]
+
+
+@dataclass
+class Route:
+    """What was written, and what the gateway does. `left`: looks until the one is the other."""
+
+    weights: dict[str, int]
+    mirrored: dict[str, int] = field(default_factory=dict)
+    in_effect: dict[str, int] = field(default_factory=dict)
+    generation: int = 1
+    left: int = 0
 
 
 @dataclass
 class MemoryCluster:
-    """A RevisionCluster.
+    """A RolloutCluster and a RevisionCluster.
 
-    `outcomes` says how a revision of a model version looks, READY where nothing is said. `faults` are raised by the
-    next calls, one each. `interrupts` run once, just before the next call of the method that they are kept under.
+    `outcomes` says how a revision of a model version looks, READY where nothing is said. `lag` is how many looks a
+    write of the route, or of a size, takes to be in effect. `faults` are raised by the next calls, one each, before
+    they do anything; `lost` by the next writes, one each, after they did. `interrupts` run once, just before the
+    next call of the method that they are kept under. `writes` are all that were done, in their order.
     """
 
     outcomes: dict[int, RevisionObservation] = field(default_factory=dict)
     faults: list[HeadraceError] = field(default_factory=list)
+    lost: list[HeadraceError] = field(default_factory=list)
+    lag: int = 0
+    mechanisms: tuple[Mechanism, ...] = (Mechanism.ROUTE,)
+    refusals: dict[Mechanism, Reason] = field(default_factory=dict)
+    obstacles: list[Reason] = field(default_factory=list)
     revisions: dict[tuple[str, str], RevisionSpec] = field(default_factory=dict)
-    routes: dict[tuple[str, str, str], dict[str, int]] = field(default_factory=dict)
+    routes: dict[Place, Route] = field(default_factory=dict)
+    replicas: dict[tuple[str, str], int] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+    finished: dict[str, bool] = field(default_factory=dict)
     interrupts: dict[str, Callable[[], None]] = field(default_factory=dict)
+    on_write: Callable[[], None] | None = None
+    _resizing: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    _rolled_back: set[str] = field(default_factory=set)
+    _seen: dict[Place, int] = field(default_factory=dict)
     _generations: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def fail_next(self, calls: int) -> None:
         self.faults += [ClusterUnavailableError("the cluster's API did not answer")] * calls
 
+    def lose_next(self, answers: int) -> None:
+        self.lost += [ClusterUnavailableError("the answer did not come")] * answers
+
     def touch(self, tenant_id: str, name: str) -> None:
         """Something in the cluster changed the object, as its controller does."""
         self._generations[tenant_id, name] = self._generations.get((tenant_id, name), 0) + 1
 
-    def apply_revision(self, spec: RevisionSpec) -> None:
-        self._answer("apply_revision")
-        name = f"{spec.project}--{spec.deployment}--v{spec.version.number}"
-        self.revisions[spec.tenant_id, name] = spec
-        self.touch(spec.tenant_id, name)
+    def turn(self, place: Place, weights: Mapping[str, int]) -> None:
+        """An operator changes the route."""
+        self._write(place, weights, {})
 
-    def observe_revision(self, tenant_id: str, name: str) -> RevisionObservation:
-        self._answer("observe_revision")
-        spec = self.revisions.get((tenant_id, name))
-        return MISSING if spec is None else self.outcomes.get(spec.version.number, READY)
+    def settle(self, place: Place) -> None:
+        """The gateway does what was written last."""
+        route = self.routes.get(place)
+        if route is not None:
+            route.left, route.in_effect = 0, dict(route.weights)
+
+    # RolloutCluster
+
+    def survey(self, tenant_id: str) -> ClusterSurvey:  # noqa: ARG002 - the port's
+        self._answer("survey")
+        return ClusterSurvey(self.mechanisms, self.refusals, frozenset({"kserve-sklearnserver"}))
+
+    def find_obstacles(self, transition: Transition) -> Sequence[Reason]:  # noqa: ARG002 - the port's
+        self._answer("find_obstacles")
+        return self.obstacles
+
+    def prepare(self, transition: Transition) -> Sequence[ClusterChange]:
+        self._answer("prepare")
+        spec = transition.canary
+        self.revisions[spec.tenant_id, spec.name] = spec
+        wanted = max(1, spec.settings.autoscaling.min_replicas)
+        self.replicas[spec.tenant_id, spec.name] = wanted
+        self.touch(spec.tenant_id, spec.name)
+        return self._done("prepare", spec.name)
+
+    def observe(self, transition: Transition) -> TransitionObservation:
+        self._answer("observe")
+        place, tenant_id = _place(transition), transition.tenant_id
+        stable, canary = transition.stable, transition.canary
+        route = self.routes.get(place)
+        self._pass_time(place)
+        settled = route is None or route.left == 0
+        share = (route.weights if route else {}) if settled else None
+        self._seen[place] = route.generation if route else 0
+        return TransitionObservation(
+            canary=self._state(tenant_id, canary.name),
+            stable=self._state(tenant_id, stable.name) if stable else None,
+            canary_percent=None if share is None else share.get(canary.name, 0),
+            stable_percent=None if share is None or not stable else share.get(stable.name, 0),
+            settled=settled,
+            stable_replicas=self.replicas.get((tenant_id, stable.name), 0) if stable else 0,
+            canary_replicas=self.replicas.get((tenant_id, canary.name), 0),
+        )
+
+    def shift(self, transition: Transition, traffic: Traffic) -> Sequence[ClusterChange]:
+        self._answer("shift")
+        self._require_seen(transition)
+        weights = {transition.canary.name: traffic.canary_percent}
+        if transition.stable is not None:
+            weights[transition.stable.name] = 100 - traffic.canary_percent
+        mirrored = {transition.canary.name: traffic.mirror_percent}
+        self._write(_place(transition), weights, mirrored if traffic.mirror_percent else {})
+        return self._done("shift", f"{traffic.canary_percent} {transition.canary.name}")
+
+    def promote(self, transition: Transition) -> Sequence[ClusterChange]:
+        self._answer("promote")
+        self._require_seen(transition)
+        kept = {transition.stable.name: 0} if transition.stable else {}
+        self._write(_place(transition), kept | {transition.canary.name: 100}, {})
+        return self._done("promote", transition.canary.name)
+
+    def roll_back(self, transition: Transition) -> Sequence[ClusterChange]:
+        self._answer("roll_back")
+        if transition.stable is None:
+            return ()
+        self._rolled_back.add(transition.rollout_id)
+        weights = {transition.stable.name: 100, transition.canary.name: 0}
+        self._write(_place(transition), weights, {})
+        return self._done("roll_back", transition.stable.name)
+
+    def resize_stable(self, transition: Transition, replicas: int) -> Sequence[ClusterChange]:
+        self._answer("resize_stable")
+        assert transition.stable is not None
+        name = (transition.tenant_id, transition.stable.name)
+        if replicas > self.replicas.get(name, 0):
+            _, left = self._resizing.get(name, (0, self.lag))
+            self._resizing[name] = (replicas, left)
+        else:
+            self._resizing.pop(name, None)
+            self.replicas[name] = replicas
+        self._pass_time(_place(transition), looks=0)
+        return self._done("resize_stable", f"{replicas} {transition.stable.name}")
+
+    def finish(self, transition: Transition, *, promoted: bool) -> Sequence[ClusterChange]:
+        self._answer("finish")
+        self.finished[transition.rollout_id] = promoted
+        served = transition.canary if promoted else transition.stable
+        if served is not None and (served.tenant_id, served.name) in self.replicas:
+            own = max(1, served.settings.autoscaling.min_replicas)
+            self.replicas[served.tenant_id, served.name] = own
+        route = self.routes.get(_place(transition))
+        if route is not None:
+            for weights in (route.weights, route.in_effect):
+                for name in [name for name, weight in weights.items() if weight == 0]:
+                    del weights[name]
+        return self._done("finish", transition.canary.name)
+
+    # RevisionCluster
 
     def find_revision_mark(self, tenant_id: str, name: str) -> str | None:
         self._answer("find_revision_mark")
@@ -58,23 +188,69 @@ class MemoryCluster:
         if str(self._generations[tenant_id, name]) != mark:
             raise ConcurrentChangeError(f"{name} has changed")
         del self.revisions[tenant_id, name]
+        self.replicas.pop((tenant_id, name), None)
         self.deleted.append(name)
+        self._done("delete_revision", name)
 
     def apply_route(
         self, tenant_id: str, project: str, deployment: str, weights: Mapping[str, int]
     ) -> None:
         self._answer("apply_route")
-        self.routes[tenant_id, project, deployment] = dict(weights)
+        self._write((tenant_id, project, deployment), weights, {})
+        self._done("apply_route", str(dict(weights)))
 
     def find_weights(
         self, tenant_id: str, project: str, deployment: str
     ) -> Mapping[str, int] | None:
         self._answer("find_weights")
-        return self.routes.get((tenant_id, project, deployment))
+        route = self.routes.get((tenant_id, project, deployment))
+        return dict(route.weights) if route else None
 
     def delete_route(self, tenant_id: str, project: str, deployment: str) -> None:
         self._answer("delete_route")
         self.routes.pop((tenant_id, project, deployment), None)
+
+    def _state(self, tenant_id: str, name: str) -> RevisionObservation:
+        spec = self.revisions.get((tenant_id, name))
+        return MISSING if spec is None else self.outcomes.get(spec.version.number, READY)
+
+    def _write(self, place: Place, weights: Mapping[str, int], mirrored: Mapping[str, int]) -> None:
+        route = self.routes.setdefault(place, Route({}, generation=0))
+        route.weights, route.mirrored = dict(weights), dict(mirrored)
+        route.generation += 1
+        route.left = self.lag
+        if not self.lag:
+            route.in_effect = dict(weights)
+
+    def _pass_time(self, place: Place, looks: int = 1) -> None:
+        """What was written comes into effect after some looks."""
+        route = self.routes.get(place)
+        if route is not None and route.left:
+            route.left -= min(looks, route.left)
+            if not route.left:
+                route.in_effect = dict(route.weights)
+        for name, (replicas, left) in list(self._resizing.items()):
+            if left <= looks:
+                self.replicas[name] = replicas
+                del self._resizing[name]
+            else:
+                self._resizing[name] = (replicas, left - looks)
+
+    def _require_seen(self, transition: Transition) -> None:
+        """Writes that give the canary traffic rest on the route that was looked at, and come before the way back."""
+        route = self.routes.get(_place(transition))
+        if transition.rollout_id in self._rolled_back:
+            raise ConcurrentChangeError("the rollout has been rolled back")
+        if (route.generation if route else 0) != self._seen.get(_place(transition)):
+            raise ConcurrentChangeError("the route has changed since it was looked at")
+
+    def _done(self, verb: str, what: str) -> tuple[ClusterChange, ...]:
+        self.writes.append(f"{verb} {what}")
+        if self.on_write is not None:
+            self.on_write()
+        if self.lost:
+            raise self.lost.pop(0)
+        return (ClusterChange("json-patch", f"{verb}/{what}", {"done": verb}),)
 
     def _answer(self, call: str) -> None:
         pending = self.interrupts.pop(call, None)
@@ -82,3 +258,7 @@ class MemoryCluster:
             pending()
         if self.faults:
             raise self.faults.pop(0)
+
+
+def _place(transition: Transition) -> Place:
+    return transition.tenant_id, transition.project, transition.deployment

@@ -14,7 +14,10 @@ from controlplane.serving.model import (
     Rollout,
     ServedVersion,
     ServingEvent,
+    ServingPolicyChanged,
 )
+from controlplane.serving.progress import Tick
+from controlplane.serving.project_policy import ServingPolicy
 from tests.fakes.table import MemoryTable, create, page_of, require, reserve
 
 
@@ -60,6 +63,7 @@ class MemoryDeployments:
         event: ServingEvent,
         *,
         limit: int | None = None,
+        ticks: Sequence[Tick] = (),
     ) -> None:
         self._table.begin_write()
         place = (tenant_id, project, new.name)
@@ -79,6 +83,8 @@ class MemoryDeployments:
         self._table.deployments[place] = new.with_changes(version=version)
         for rollout in rollouts:
             self._table.rollouts[*place, rollout.rollout_id] = rollout
+        for tick in ticks:
+            self._table.ticks[*place, tick.rollout_id, tick.number] = tick
         for number in new.held_versions ^ held_before:
             self._mark(tenant_id, project, new, number, held=number in new.held_versions)
         self._table.events.append(event)
@@ -99,6 +105,56 @@ class MemoryDeployments:
         if stored is deployment:
             self._table.events.append(event)
         return stored
+
+    def save_progress(
+        self,
+        tenant_id: str,
+        project: str,
+        deployment: Deployment,
+        rollout: Rollout,
+        *,
+        tick: Tick | None = None,
+        changed: Deployment | None = None,
+        event: ServingEvent | None = None,
+    ) -> None:
+        self._table.begin_write()
+        place = (tenant_id, project, deployment.name)
+        stored = self._table.deployments.get(place)
+        require(stored is not None)
+        assert stored is not None
+        reached = rollout.progress.ticks if rollout.progress else 0
+        known = self._table.rollouts[*place, rollout.rollout_id].progress
+        require((known.ticks if known else 0) == reached - bool(tick))
+        if changed is not None and event is not None:
+            require(stored.version == deployment.version)
+            self._table.deployments[place] = changed.with_changes(version=stored.version + 1)
+            self._table.events.append(event)
+        else:
+            assert deployment.active is not None
+            mine = (deployment.active.rollout_id, deployment.active.execution)
+            active = stored.active
+            require(active is not None and (active.rollout_id, active.execution) == mine)
+        self._table.rollouts[*place, rollout.rollout_id] = rollout
+        if tick is not None:
+            self._table.ticks[*place, tick.rollout_id, tick.number] = tick
+
+    def list_rollouts(
+        self, tenant_id: str, project: str, deployment: str, page: PageRequest
+    ) -> Page[Rollout]:
+        place = (tenant_id, project, deployment)
+        own = {
+            f"{rollout.requested_at.isoformat()}#{at[3]}": rollout
+            for at, rollout in self._table.rollouts.items()
+            if at[:3] == place
+        }
+        return page_of(own, page, newest=True)
+
+    def list_ticks(
+        self, tenant_id: str, project: str, deployment: str, rollout_id: str, page: PageRequest
+    ) -> Page[Tick]:
+        place = (tenant_id, project, deployment, rollout_id)
+        own = {f"{at[4]:06d}": tick for at, tick in self._table.ticks.items() if at[:4] == place}
+        return page_of(own, page)
 
     def remove(
         self, tenant_id: str, project: str, deployment: Deployment, event: DeploymentDeleted
@@ -156,3 +212,37 @@ class MemoryLimits:
 
     def max_deployments(self, tenant_id: str) -> int:
         return self._table.tenants.get(tenant_id, Limits()).deployments
+
+
+class MemoryAliasDirectory:
+    """An AliasDirectory; `versions` are by the alias's name, for every model."""
+
+    def __init__(self, versions: dict[str, int] | None = None) -> None:
+        self.versions = versions or {}
+
+    def version_of(self, tenant_id: str, project: str, model: str, alias: str) -> int:
+        try:
+            return self.versions[alias]
+        except KeyError:
+            of = f"{tenant_id}/{project}/{model}"
+            raise NotFoundError(f"model {of} has no alias {alias}") from None
+
+
+class MemoryServingPolicies:
+    """A ServingPolicyRepository."""
+
+    def __init__(self, table: MemoryTable) -> None:
+        self._table = table
+        self._policies: dict[tuple[str, str], ServingPolicy] = {}
+
+    def get(self, tenant_id: str, project: str) -> ServingPolicy:
+        if (tenant_id, project) not in self._table.projects:
+            raise NotFoundError(f"there is no project {project}")
+        return self._policies.get((tenant_id, project), ServingPolicy())
+
+    def put(
+        self, tenant_id: str, project: str, policy: ServingPolicy, event: ServingPolicyChanged
+    ) -> None:
+        require(self.get(tenant_id, project).version == policy.version - 1)
+        self._policies[tenant_id, project] = policy
+        self._table.events.append(event)

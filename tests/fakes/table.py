@@ -15,10 +15,14 @@ from controlplane.errors import (
 from controlplane.events import DomainEvent
 from controlplane.limits import Limits, Quota, Reservation, quota_exceeded
 from controlplane.projects.model import Project
+from controlplane.registry.aliases import Aliases, AliasRecord
 from controlplane.registry.model import Model, ModelVersion
+from controlplane.registry.policy import RegistryPolicy
+from controlplane.registry.signing_keys import SigningKey
 from controlplane.registry.upload import RejectedUpload, Upload
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.serving.model import Deployment, Rollout
+from controlplane.serving.progress import Tick
 
 Place = tuple[str, ...]
 Entity = TypeVar("Entity", bound=BaseModel)
@@ -45,11 +49,16 @@ class MemoryTable:
     projects: dict[Place, Project] = field(default_factory=dict)
     models: dict[Place, Model] = field(default_factory=dict)
     versions: dict[tuple[str, str, str, int], ModelVersion] = field(default_factory=dict)
+    aliases: dict[Place, Aliases] = field(default_factory=dict)
+    alias_records: list[tuple[Place, AliasRecord]] = field(default_factory=list)
+    registry_policies: dict[Place, RegistryPolicy] = field(default_factory=dict)
+    signing_keys: dict[Place, SigningKey] = field(default_factory=dict)
     uploads: dict[Place, Upload] = field(default_factory=dict)
     upload_history: list[Upload] = field(default_factory=list)
     rejected: dict[Place, RejectedUpload] = field(default_factory=dict)
     deployments: dict[Place, Deployment] = field(default_factory=dict)
     rollouts: dict[Place, Rollout] = field(default_factory=dict)
+    ticks: dict[tuple[str, str, str, str, int], Tick] = field(default_factory=dict)
     requests: dict[Place, Remembered] = field(default_factory=dict)
     used: dict[tuple[str, Quota], int] = field(default_factory=dict)
     counts: int = 0

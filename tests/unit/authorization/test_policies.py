@@ -85,7 +85,16 @@ def test_operations_without_a_token_are_those_that_the_policies_open() -> None:
 def test_reading_operations_are_those_that_only_read() -> None:
     """What a suspended tenant may still do is told by groups: a change that is in a reading one would slip through."""
     reading = {"read", "readAdministration", "introspect", "open", "platform"}
-    changing = {"change", "upload", "deploy", "administer", "subscribe", "platform", "open"}
+    changing = {
+        "change",
+        "upload",
+        "deploy",
+        "approve",
+        "administer",
+        "subscribe",
+        "platform",
+        "open",
+    }
     methods = {
         operation["operationId"]: method
         for found in DOCUMENT["paths"].values()

@@ -48,7 +48,9 @@ class MemorySwitch:
         self.stopped = self.stopped | set(names) if stopped else self.stopped - set(names)
 
 
-def create(world: World, name: str = "staging", request: IdempotentRequest | None = None):
+def create(
+    world: World, name: str = "staging", request: IdempotentRequest | None = None
+) -> Deployment:
     wanted = DeploymentRequest(name=name, model=NAME, settings=LARGER)
     return create_deployment(TENANT, PROJECT, wanted, "ada", request, deployments=world.deployments)
 
@@ -126,8 +128,8 @@ def test_a_stopped_deployment_keeps_what_it_serves_and_runs_again(world: World) 
     resume(world)
     switch(world, cluster)
     assert cluster.stopped == set()
-    assert world.deployment.status is DeploymentStatus.READY
-    assert world.deployment.stable == stable
+    resumed = world.deployment
+    assert (resumed.status, resumed.stable) == (DeploymentStatus.READY, stable)
 
 
 def test_stopping_twice_announces_it_once(world: World) -> None:

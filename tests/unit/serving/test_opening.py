@@ -3,6 +3,7 @@
 import pytest
 
 from controlplane.errors import ConcurrentChangeError
+from controlplane.serving.administration import put_serving_policy
 from controlplane.serving.model import (
     RolloutEnded,
     RolloutRequested,
@@ -10,6 +11,8 @@ from controlplane.serving.model import (
     RolloutState,
 )
 from controlplane.serving.opening import Action
+from controlplane.serving.project_policy import ServingRules
+from controlplane.serving.settings import Autoscaling, DeploymentSettings
 from tests.fakes import Clock
 from tests.unit.serving.world import NAME, PROJECT, TENANT, World
 
@@ -129,6 +132,7 @@ def test_the_end_of_one_rollout_asks_for_the_next(world: World, clock: Clock) ->
     first = world.start(world.register(1))
     clock.advance(1)
     world.open(world.register(2))
+    world.apply(first)
     world.finish(first)
     (ended,) = world.table.events_of(RolloutEnded)
     assert isinstance(ended, RolloutEnded)
@@ -167,3 +171,50 @@ def test_a_version_that_was_deleted_before_its_event_came_is_not_held(world: Wor
 
     assert world.open(registered)[0].action is Action.NOTHING
     assert world.table.deployments == {}
+
+
+def test_a_models_first_version_makes_a_deployment_as_the_projects_policy_says(
+    world: World,
+) -> None:
+    settings = DeploymentSettings(autoscaling=Autoscaling(min_replicas=2, max_replicas=4))
+    put_policy(world, ServingRules(settings=settings))
+
+    world.open(world.register(1))
+
+    assert world.deployment.settings == settings
+
+
+def test_a_later_policy_leaves_a_deployments_settings_alone(world: World) -> None:
+    world.roll_out(1)
+    larger = DeploymentSettings(autoscaling=Autoscaling(min_replicas=2, max_replicas=4))
+    put_policy(world, ServingRules(settings=larger))
+
+    world.open(world.register(2))
+
+    assert world.deployment.settings == DeploymentSettings()
+
+
+def test_a_version_waits_for_a_request_where_the_project_rolls_nothing_out_by_itself(
+    world: World,
+) -> None:
+    put_policy(world, ServingRules(auto_deploy=False))
+
+    opened, _ = world.open(world.register(1))
+
+    assert opened.action is Action.NOTHING
+    assert world.table.deployments == {}
+
+
+def test_a_rollout_that_was_asked_for_starts_whatever_the_policy_says(world: World) -> None:
+    world.roll_out(1)
+    put_policy(world, ServingRules(auto_deploy=False))
+    world.register(2)
+    world.request(2)
+
+    opened, _ = world.open()
+
+    assert opened.action is Action.ROLL_OUT
+
+
+def put_policy(world: World, rules: ServingRules) -> None:
+    put_serving_policy(TENANT, PROJECT, rules, "root", None, policies=world.policies)

@@ -22,6 +22,7 @@ from controlplane.serving.queue import (
     retire_all,
     retired,
     start_next,
+    withdraw,
 )
 from tests.fakes.clock import START
 from tests.unit.serving.world import GRACE, TIMEOUT
@@ -57,7 +58,9 @@ def test_the_first_rollout_starts_with_its_own_deadline() -> None:
     found = running(1)
 
     assert found.active is not None
-    assert (found.active.execution, found.active.deadline) == ("execution-1", START + TIMEOUT)
+    assert (found.active.execution, found.active.ready_by) == ("execution-1", START + TIMEOUT)
+    whole = timedelta(seconds=found.settings.rollout.max_seconds)
+    assert found.active.deadline == START + whole
     assert found.waiting is None
     assert found.status is DeploymentStatus.CREATING
 
@@ -120,7 +123,8 @@ def test_the_revision_before_retires_after_its_grace_time() -> None:
 
     found = promote(before, stable(2), LATER, START)
 
-    assert found.retiring == (leaving(1),)
+    assert found.retiring == (leaving(1).model_copy(update={"previous": True}),)
+    assert found.previous == found.retiring[0]
     assert found.status is DeploymentStatus.READY
     assert found.last_rollout is not None
     assert found.last_rollout.state is RolloutState.PROMOTED
@@ -147,7 +151,7 @@ REASON = Reason(code="ModelLoadFailed", message="no such layer")
 def test_what_failed_goes_at_once_and_the_stable_stays() -> None:
     before = running(2, before=EMPTY.with_changes(stable=stable(1)))
 
-    found = give_up(before, "v2", RolloutState.FAILED, REASON, START)
+    found = give_up(before, stable(2), RolloutState.FAILED, REASON, START, START)
 
     assert found.stable == stable(1)
     assert [(r.model_version, r.retire_at) for r in found.retiring] == [(2, START)]
@@ -159,13 +163,13 @@ def test_what_failed_goes_at_once_and_the_stable_stays() -> None:
 def test_the_stable_revision_stays_when_its_own_new_rollout_fails() -> None:
     before = running(1, before=EMPTY.with_changes(stable=stable(1)))
 
-    found = give_up(before, "v1", RolloutState.FAILED, REASON, START)
+    found = give_up(before, stable(1), RolloutState.FAILED, REASON, START, START)
 
     assert (found.stable, found.retiring) == (stable(1), ())
 
 
 def test_a_first_rollout_that_fails_leaves_a_failed_deployment() -> None:
-    found = give_up(running(1), "v1", RolloutState.TIMED_OUT, REASON, START)
+    found = give_up(running(1), stable(1), RolloutState.TIMED_OUT, REASON, START, START)
 
     assert found.status is DeploymentStatus.FAILED
     assert found.held_versions == {1}
@@ -176,7 +180,7 @@ def test_only_a_rollout_that_runs_can_end() -> None:
     with pytest.raises(ValueError, match="digits"):
         promote(EMPTY, stable(1), LATER, START)
     with pytest.raises(ValueError, match="digits"):
-        give_up(EMPTY, "v1", RolloutState.FAILED, REASON, START)
+        give_up(EMPTY, stable(1), RolloutState.FAILED, REASON, START, START)
 
 
 def test_all_revisions_of_a_deployment_on_its_way_out_go_at_once() -> None:
@@ -195,6 +199,27 @@ def test_a_version_that_comes_meanwhile_takes_the_deployment_up_again() -> None:
     assert (found.deleting, found.status) == (False, DeploymentStatus.CREATING)
 
 
+def test_only_the_last_revision_is_kept_for_a_rollback() -> None:
+    first = promote(
+        running(2, before=EMPTY.with_changes(stable=stable(1))), stable(2), LATER, START
+    )
+
+    second = promote(running(3, before=first), stable(3), LATER, START)
+
+    assert second.previous is not None
+    assert second.previous.model_version == 2
+    assert [(r.model_version, r.retire_at) for r in second.retiring] == [(1, START), (2, LATER)]
+
+
+def test_a_waiting_rollout_that_is_withdrawn_holds_nothing() -> None:
+    queued, _ = enqueue(running(1), ticket(2))
+
+    found, withdrawn = withdraw(queued, REASON, START)
+
+    assert (found.waiting, withdrawn) == (None, ticket(2))
+    assert found.held_versions == {1}
+
+
 def test_a_waiting_rollout_holds_its_version() -> None:
     queued, _ = enqueue(running(1), ticket(2))
 
@@ -208,4 +233,4 @@ def test_a_deadline_is_counted_from_the_start_and_not_from_the_request() -> None
     found = start_next(queued, "execution-1", START + timedelta(hours=1), TIMEOUT)
 
     assert found.active is not None
-    assert found.active.deadline == START + timedelta(hours=1) + TIMEOUT
+    assert found.active.ready_by == START + timedelta(hours=1) + TIMEOUT

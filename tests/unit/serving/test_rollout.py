@@ -8,9 +8,9 @@ from controlplane.errors import (
     ClusterUnavailableError,
     RolloutFailedError,
     RolloutNotActiveError,
-    RolloutTimedOutError,
     UnavailableError,
 )
+from controlplane.serving.decision import Next
 from controlplane.serving.model import DeploymentStatus, RolloutState
 from controlplane.serving.ports import RevisionObservation, RevisionState
 from tests.fakes import Clock
@@ -30,12 +30,10 @@ def test_a_rollout_moves_all_traffic_and_becomes_the_stable_revision(
     reference = world.start(world.register(1))
     world.check(reference)
     world.apply(reference)
-    assert world.weights == {revision(1): 0}
-    assert world.observe(reference) is RevisionState.READY
-    world.shift(reference)
-    assert world.weights == {revision(1): 100}
+    assert world.weights is None
     moment = clock.advance(5)
-    world.finish(reference)
+    assert world.tick(reference).next == Next.END
+    assert world.weights == {revision(1): 100}
 
     found = world.deployment
     assert found.status is DeploymentStatus.READY
@@ -60,9 +58,11 @@ def test_a_revision_is_made_of_what_was_registered(world: World) -> None:
 
 def test_every_step_may_be_repeated(world: World) -> None:
     reference = world.start(world.register(1))
-    for step in (world.check, world.apply, world.observe, world.shift):
+    for step in (world.check, world.prepare, world.shift):
         step(reference)
         step(reference)
+    world.finish(reference)
+    world.close(reference)
 
     assert world.weights == {revision(1): 100}
 
@@ -77,22 +77,14 @@ def test_a_route_with_traffic_is_not_touched_before_the_revision_is_ready(world:
 
 
 def test_a_step_of_an_execution_that_owns_nothing_is_refused(world: World) -> None:
-    reference = world.start(world.register(1))
-    world.finish(reference)
+    reference = world.roll_out(1)
     world.start(world.register(2))
+    before = list(world.cluster.writes)
 
-    for step in (
-        world.check,
-        world.apply,
-        world.observe,
-        world.shift,
-        world.finish,
-        world.fail,
-    ):
+    for step in (world.check, world.prepare, world.tick, world.fail):
         with pytest.raises(RolloutNotActiveError):
             step(reference)
-    assert world.cluster.revisions == {}
-    assert world.weights is None
+    assert world.cluster.writes == before
 
 
 def test_a_step_for_a_deployment_that_is_not_there_is_refused(world: World) -> None:
@@ -100,7 +92,7 @@ def test_a_step_for_a_deployment_that_is_not_there_is_refused(world: World) -> N
     world.table.deployments.clear()
 
     with pytest.raises(RolloutNotActiveError):
-        world.observe(reference)
+        world.tick(reference)
 
 
 def test_a_format_that_nobody_serves_is_refused_before_the_cluster(world: World) -> None:
@@ -163,45 +155,54 @@ def test_a_revision_that_failed_says_why_and_what_to_do(
     world.apply(reference)
     world.cluster.outcomes[1] = RevisionObservation(RevisionState.FAILED, reason, "KeyError: 'w'")
 
-    with pytest.raises(RolloutFailedError) as failed:
-        world.observe(reference)
+    assert world.tick(reference).next == Next.END
 
-    assert not isinstance(failed.value, RolloutTimedOutError)
-    assert (failed.value.reason, failed.value.message) == (code, "KeyError: 'w'")
-    assert remedy in (failed.value.remedy or "")
+    assert world.last.state is RolloutState.FAILED
+    told = world.last.reason
+    assert told is not None
+    assert (told.code, told.message) == (code, "KeyError: 'w'")
+    assert remedy in (told.remedy or "")
 
 
-def test_a_revision_that_is_not_ready_by_the_deadline_times_out(world: World, clock: Clock) -> None:
+def test_a_revision_that_is_not_ready_in_time_times_out(world: World, clock: Clock) -> None:
     reference = world.start(world.register(1))
     world.apply(reference)
     world.cluster.outcomes[1] = PROGRESSING
     clock.advance(TIMEOUT.total_seconds())
-    assert world.observe(reference) is RevisionState.PROGRESSING
+    waiting = world.tick(reference)
+    assert (waiting.next, waiting.seconds) == (Next.TICK, 5)
     clock.advance(1)
 
-    with pytest.raises(RolloutTimedOutError) as failed:
-        world.observe(reference)
-    assert failed.value.reason == "DeadlineExceeded"
-    assert "not yet" in failed.value.message
+    assert world.tick(reference).next == Next.END
+    assert world.last.state is RolloutState.TIMED_OUT
+    assert world.last.reason is not None
+    assert world.last.reason.code == "DeadlineExceeded"
+    assert "not yet" in world.last.reason.message
 
 
-def test_a_revision_that_is_ready_after_the_deadline_is_taken(world: World, clock: Clock) -> None:
+def test_a_revision_that_is_ready_after_its_time_is_taken(world: World, clock: Clock) -> None:
     reference = world.start(world.register(1))
     world.apply(reference)
     clock.advance(TIMEOUT.total_seconds() + 1)
 
-    assert world.observe(reference) is RevisionState.READY
+    world.finish(reference)
+
+    assert world.last.state is RolloutState.PROMOTED
 
 
-def test_a_revision_that_is_missing_can_be_applied_again_until_the_deadline(
+def test_a_revision_that_is_missing_is_prepared_again_until_its_time_is_over(
     world: World, clock: Clock
 ) -> None:
     reference = world.start(world.register(1))
-    assert world.observe(reference) is RevisionState.MISSING
+    world.apply(reference)
+    world.cluster.revisions.clear()
+    assert world.tick(reference).next == Next.PREPARE
+    world.prepare(reference)
+    world.cluster.revisions.clear()
     clock.advance(TIMEOUT.total_seconds() + 1)
 
-    with pytest.raises(RolloutTimedOutError):
-        world.observe(reference)
+    assert world.tick(reference).next == Next.END
+    assert world.last.state is RolloutState.TIMED_OUT
 
 
 def test_a_cluster_that_does_not_answer_is_no_fault_of_the_model(world: World) -> None:

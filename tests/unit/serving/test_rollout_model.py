@@ -17,8 +17,8 @@ from hypothesis.stateful import (
 from controlplane.errors import ClusterRefusedError, ConcurrentChangeError, InUseError
 from controlplane.registry.service import delete_version
 from controlplane.requests import digest
+from controlplane.serving.arrivals import RegisteredVersion
 from controlplane.serving.model import RolloutState
-from controlplane.serving.opening import RegisteredVersion
 from controlplane.serving.ports import RevisionObservation, RevisionState
 from tests.fakes import MemoryInventory, MemoryModels, MemoryUse, clock_stopped
 from tests.fakes.cluster import PROGRESSING

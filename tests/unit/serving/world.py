@@ -19,38 +19,44 @@ from controlplane.events import DomainEvent
 from controlplane.identifiers import now
 from controlplane.projects.model import Project
 from controlplane.reasons import Reason
-from controlplane.registry.manifest import ManifestFile
-from controlplane.registry.model import Model, ModelVersion, VersionSource
+from controlplane.registry.model import Model, ModelVersion, RegisteredFile, VersionSource
+from controlplane.serving.advance import HAND_OVER, Tools, Turn, advance_rollout
+from controlplane.serving.arrivals import RegisteredVersion
+from controlplane.serving.closing import finish_rollout, write_evidence
+from controlplane.serving.cluster_ports import Mechanism
+from controlplane.serving.commands import command_rollout, roll_back_deployment
+from controlplane.serving.decision import Next
 from controlplane.serving.ended_execution import record_ended_execution
 from controlplane.serving.model import (
     Deployment,
     EndedRollout,
     Rollout,
     RolloutEnded,
+    RolloutRequest,
     RolloutState,
     ServingEvent,
 )
-from controlplane.serving.opening import Action, Opened, RegisteredVersion, open_rollout
-from controlplane.serving.ports import RevisionState
+from controlplane.serving.opening import Action, Opened, open_rollout
+from controlplane.serving.preflight import check_rollout, frozen_plan, transition_of
+from controlplane.serving.preparation import prepare_revision
+from controlplane.serving.progress import Progress, Tick
 from controlplane.serving.retirement import retire_revisions
-from controlplane.serving.rollout import (
-    RolloutReference,
-    apply_revision,
-    check_revision,
-    check_rollout,
-    fail_rollout,
-    finish_rollout,
-    shift_traffic,
-)
+from controlplane.serving.rollout import RolloutReference, fail_rollout, read_owned
 from controlplane.serving.service import request_rollout
+from controlplane.serving.settings import DeploymentSettings
+from controlplane.serving.states import Command
+from controlplane.serving.strategy import RolloutPolicy
 from tests.fakes import (
+    MemoryAliasDirectory,
     MemoryArtifacts,
     MemoryCluster,
     MemoryDeployments,
     MemoryLimits,
+    MemoryServingPolicies,
     MemoryTable,
     MemoryVersionCatalog,
 )
+from tests.fakes.metrics import MemoryEvidence, MemoryMetrics, MemoryProber, MemoryWaits
 
 TENANT, PROJECT, NAME = "acme", "vision", "digits"
 PLACE = (TENANT, PROJECT, NAME)
@@ -71,7 +77,12 @@ class World:
 
     table: MemoryTable = field(default_factory=MemoryTable)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
+    aliases: MemoryAliasDirectory = field(default_factory=MemoryAliasDirectory)
     cluster: MemoryCluster = field(default_factory=MemoryCluster)
+    metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
+    prober: MemoryProber = field(default_factory=MemoryProber)
+    evidence: MemoryEvidence = field(default_factory=MemoryEvidence)
+    waits: MemoryWaits = field(default_factory=MemoryWaits)
     executions: int = 0
 
     def __post_init__(self) -> None:
@@ -80,6 +91,7 @@ class World:
         self.table.models[PLACE] = Model(name=NAME, created_at=now())
         self.limits = MemoryLimits(self.table)
         self.deployments = MemoryDeployments(self.table)
+        self.policies = MemoryServingPolicies(self.table)
         self.versions = MemoryVersionCatalog(self.table)
 
     def register(
@@ -95,7 +107,7 @@ class World:
             number=number,
             uri=f"s3://{self.artifacts.bucket}/{prefix}",
             format=model_format,
-            files=(ManifestFile(path="model.pkl", size=len(CONTENT), sha256=digest),),
+            files=(RegisteredFile(path="model.pkl", size=len(CONTENT), sha256=digest),),
             size=len(CONTENT),
             digest=digest,
             source=VersionSource(key="k", version_id=f"v{number}", upload_id=f"f-{number}"),
@@ -114,7 +126,13 @@ class World:
         """The first step of an execution, and the reference that its other steps take."""
         execution = execution or self.next_execution()
         opened = open_rollout(
-            *PLACE, execution, TIMEOUT, registered, deployments=self.deployments, limits=self.limits
+            *PLACE,
+            execution,
+            TIMEOUT,
+            registered,
+            deployments=self.deployments,
+            limits=self.limits,
+            policies=self.policies,
         )
         return opened, RolloutReference(*PLACE, opened.rollout_id or "", execution)
 
@@ -124,10 +142,33 @@ class World:
         assert opened.action is Action.ROLL_OUT
         return reference
 
-    def request(self, number: int, requested_by: str = "ada") -> Rollout:
+    def request(
+        self, number: int, requested_by: str = "ada", policy: RolloutPolicy | None = None
+    ) -> Rollout:
+        wanted = RolloutRequest(version=number, policy=policy)
         return request_rollout(
-            *PLACE, number, requested_by, None, MANY, deployments=self.deployments
+            *PLACE,
+            wanted,
+            requested_by,
+            None,
+            MANY,
+            deployments=self.deployments,
+            aliases=self.aliases,
         )
+
+    def roll_back(self) -> Rollout:
+        return roll_back_deployment(*PLACE, "ada", None, MANY, deployments=self.deployments)
+
+    def command(self, rollout_id: str, command: Command, if_match: int | None = None) -> Rollout:
+        return command_rollout(
+            *PLACE, rollout_id, command, "ada", if_match, deployments=self.deployments
+        )
+
+    def set(self, policy: RolloutPolicy, **settings: object) -> None:
+        """What the deployment's next rollouts go by."""
+        wanted = DeploymentSettings.model_validate({"rollout": policy, **settings})
+        found = self.table.deployments[PLACE]
+        self.table.deployments[PLACE] = found.with_changes(settings=wanted)
 
     def check(self, reference: RolloutReference) -> None:
         check_rollout(
@@ -135,31 +176,64 @@ class World:
             deployments=self.deployments,
             versions=self.versions,
             artifacts=self.artifacts,
-        )
-
-    def apply(self, reference: RolloutReference) -> None:
-        apply_revision(
-            reference,
-            deployments=self.deployments,
-            versions=self.versions,
             cluster=self.cluster,
         )
 
-    def observe(self, reference: RolloutReference) -> RevisionState:
-        return check_revision(reference, deployments=self.deployments, cluster=self.cluster)
+    def prepare(self, reference: RolloutReference) -> None:
+        prepare_revision(
+            reference,
+            deployments=self.deployments,
+            cluster=self.cluster,
+            revisions=self.revisions,
+        )
+
+    def apply(self, reference: RolloutReference) -> None:
+        self.check(reference)
+        self.prepare(reference)
+
+    def tick(self, reference: RolloutReference, turn: int = 1) -> Turn:
+        tools = Tools(self.cluster, self.metrics, self.prober, GRACE)
+        return advance_rollout(reference, turn, deployments=self.deployments, tools=tools)
 
     def shift(self, reference: RolloutReference) -> None:
-        shift_traffic(reference, deployments=self.deployments, cluster=self.cluster)
+        """What a tick does that dies before it has recorded it: all traffic is at the revision."""
+        owned = read_owned(reference, self.deployments)
+        transition = transition_of(owned, frozen_plan(owned))
+        self.cluster.observe(transition)
+        self.cluster.promote(transition)
 
     def finish(self, reference: RolloutReference) -> None:
-        finish_rollout(reference, GRACE, deployments=self.deployments)
+        """Tick until the rollout has ended, and close it."""
+        for _ in range(MANY):
+            if self.tick(reference).next == Next.END:
+                self.close(reference)
+                return
+        raise AssertionError("the rollout does not end")
+
+    def close(self, reference: RolloutReference) -> None:
+        finish_rollout(
+            *PLACE,
+            reference.rollout_id,
+            deployments=self.deployments,
+            cluster=self.cluster,
+            revisions=self.revisions,
+        )
+        self.keep_evidence(reference)
+
+    def keep_evidence(self, reference: RolloutReference) -> None:
+        write_evidence(
+            *PLACE, reference.rollout_id, deployments=self.deployments, evidence=self.evidence
+        )
+
+    def revisions(self, _: Mechanism) -> MemoryCluster:
+        return self.cluster
 
     def fail(self, reference: RolloutReference, code: str = "Broken") -> None:
         reason = Reason(code=code, message="it broke", remedy="Mend it.")
         fail_rollout(reference, RolloutState.FAILED, reason, deployments=self.deployments)
 
     def retire(self) -> int | None:
-        return retire_revisions(*PLACE, deployments=self.deployments, cluster=self.cluster)
+        return retire_revisions(*PLACE, deployments=self.deployments, revisions=self.revisions)
 
     def report_dead(
         self,
@@ -168,14 +242,19 @@ class World:
         registered: RegisteredVersion | None = None,
     ) -> None:
         record_ended_execution(
-            *PLACE, execution, status, registered, deployments=self.deployments, limits=self.limits
+            *PLACE,
+            execution,
+            status,
+            registered,
+            deployments=self.deployments,
+            limits=self.limits,
+            policies=self.policies,
         )
 
     def roll_out(self, number: int) -> RolloutReference:
         """Register a version and carry its rollout out to the end."""
         reference = self.start(self.register(number))
         self.apply(reference)
-        self.shift(reference)
         self.finish(reference)
         return reference
 
@@ -191,7 +270,17 @@ class World:
 
     @property
     def weights(self) -> dict[str, int] | None:
-        return self.cluster.routes.get(PLACE)
+        """What the route gives, as it was written; a revision that gets nothing is left out."""
+        route = self.cluster.routes.get(PLACE)
+        return {name: share for name, share in route.weights.items() if share} if route else None
+
+    def progress(self, rollout_id: str) -> Progress:
+        progress = self.rollout(rollout_id).progress
+        assert progress is not None
+        return progress
+
+    def ticks(self, rollout_id: str) -> list[Tick]:
+        return [tick for at, tick in sorted(self.table.ticks.items()) if at[3] == rollout_id]
 
     def rollout(self, rollout_id: str) -> Rollout:
         return self.deployments.get_rollout(*PLACE, rollout_id)
@@ -216,6 +305,7 @@ class Execution:
         self._reference = RolloutReference(*PLACE, "", self.name)
         self._next: Callable[[], None] | None = self._open
         self._error: HeadraceError = RolloutFailedError("Unknown", "", remedy="")
+        self.turns = 0
 
     @property
     def is_over(self) -> bool:
@@ -230,8 +320,8 @@ class Execution:
             task()
         except RolloutNotActiveError:
             # What ends a rollout may have done so before its answer was lost: the rest is still to do.
-            ending = task in (self._finish, self._fail)
-            self._next = self._retire if ending else None
+            ending = task in (self._tick, self._fail)
+            self._next = self._finish if ending else None
         except RETRIED:
             self._next = task
         except ClusterRefusedError as refused:
@@ -248,7 +338,9 @@ class Execution:
 
     def break_off(self, failed: HeadraceError) -> None:
         """The catch of the rollout's tasks; opening and retirement have none."""
-        if self._next not in (self._open, self._retire, self._fail, None):
+        if self._next == self._finish:
+            self._next = self._retire
+        elif self._next not in (self._open, self._retire, self._fail, None):
             self._error, self._next = failed, self._fail
 
     def _break_off_unless_retiring(self, refused: HeadraceError) -> None:
@@ -257,35 +349,41 @@ class Execution:
 
     def _open(self) -> None:
         opened, self._reference = self.world.open(self.registered, self.name)
-        following = {Action.ROLL_OUT: self._check, Action.RETIRE: self._retire}
+        following = {
+            Action.ROLL_OUT: self._check,
+            Action.CONTINUE: self._tick,
+            Action.RETIRE: self._finish,
+        }
         self._next = following.get(opened.action)
 
     def _check(self) -> None:
         self.world.check(self._reference)
-        self._next = self._apply
+        self._next = self._prepare
 
-    def _apply(self) -> None:
-        self.world.apply(self._reference)
-        self._next = self._observe
+    def _prepare(self) -> None:
+        self.world.prepare(self._reference)
+        self._next = self._tick
 
-    def _observe(self) -> None:
-        state = self.world.observe(self._reference)
-        following = {RevisionState.READY: self._shift, RevisionState.MISSING: self._apply}
-        self._next = following.get(state, self._observe)
-
-    def _shift(self) -> None:
-        self.world.shift(self._reference)
-        self._next = self._finish
-
-    def _finish(self) -> None:
-        self.world.finish(self._reference)
-        self._next = self._retire
+    def _tick(self) -> None:
+        self.turns += 1
+        turn = self.world.tick(self._reference, self.turns)
+        following: dict[str, Callable[[], None] | None] = {
+            Next.TICK: self._tick,
+            Next.PREPARE: self._prepare,
+            HAND_OVER: None,
+            Next.END: self._finish,
+        }
+        self._next = following[turn.next]
 
     def _fail(self) -> None:
         timed_out = isinstance(self._error, RolloutTimedOutError)
         state = RolloutState.TIMED_OUT if timed_out else RolloutState.FAILED
         reason = Reason(code=type(self._error).__name__, message=str(self._error))
         fail_rollout(self._reference, state, reason, deployments=self.world.deployments)
+        self._next = self._finish
+
+    def _finish(self) -> None:
+        self.world.close(self._reference)
         self._next = self._retire
 
     def _retire(self) -> None:

@@ -41,6 +41,12 @@ class InUseError(ConflictError):
     code = "in_use"
 
 
+class ImmutableError(ConflictError):
+    """It is evidence that was set before: nobody can change it afterwards."""
+
+    code = "immutable"
+
+
 class LastAdministratorError(ConflictError):
     """The tenant would be left without an enabled administrator."""
 

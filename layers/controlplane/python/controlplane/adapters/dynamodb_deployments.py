@@ -1,6 +1,11 @@
-"""Deployments and rollouts: DEPLOYMENT#<name> and ROLLOUT#<name>#<id> in the project's partition."""
+"""Deployments and their rollouts, in the project's partition.
+
+DEPLOYMENT#<name>, ROLLOUT#<name>#<id>, and beside each rollout HISTORY#<name>#<when it was asked for>#<id>: what a list
+shows, in its order. TICK#<name>#<id>#<number> expire after 90 days.
+"""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from controlplane.adapters.dynamodb_items import (
     PRESENT,
@@ -8,6 +13,7 @@ from controlplane.adapters.dynamodb_items import (
     as_item,
     create,
     put_over,
+    seconds,
     tombstone,
 )
 from controlplane.adapters.dynamodb_models import version_key
@@ -33,7 +39,10 @@ from controlplane.serving.model import (
     Rollout,
     ServingEvent,
 )
+from controlplane.serving.progress import Tick
 from controlplane.tenancy.model import Tenant
+
+TICK_LIFETIME = timedelta(days=90)
 
 
 def deployment_key(tenant_id: str, project: str, name: str) -> Key:
@@ -42,6 +51,17 @@ def deployment_key(tenant_id: str, project: str, name: str) -> Key:
 
 def rollout_key(tenant_id: str, project: str, deployment: str, rollout_id: str) -> Key:
     return Key(project_partition(tenant_id, project), f"ROLLOUT#{deployment}#{rollout_id}")
+
+
+def history_key(tenant_id: str, project: str, rollout: Rollout) -> Key:
+    asked = f"{rollout.requested_at:%Y-%m-%dT%H:%M:%S.%f}"
+    sk = f"HISTORY#{rollout.deployment}#{asked}#{rollout.rollout_id}"
+    return Key(project_partition(tenant_id, project), sk)
+
+
+def tick_key(tenant_id: str, project: str, deployment: str, tick: Tick) -> Key:
+    sk = f"TICK#{deployment}#{tick.rollout_id}#{tick.number:06d}"
+    return Key(project_partition(tenant_id, project), sk)
 
 
 class DynamoDBDeployments:
@@ -92,6 +112,7 @@ class DynamoDBDeployments:
         event: ServingEvent,
         *,
         limit: int | None = None,
+        ticks: Sequence[Tick] = (),
     ) -> None:
         held_before = old.held_versions if old else frozenset()
         taken, freed = new.held_versions - held_before, held_before - new.held_versions
@@ -100,6 +121,8 @@ class DynamoDBDeployments:
             *reservation_writes(tenant_id, room),
             _deployment_write(tenant_id, project, old, new, event),
             *(_rollout_write(tenant_id, project, rollout) for rollout in rollouts),
+            *(_history_write(tenant_id, project, rollout) for rollout in rollouts),
+            *(_tick_write(tenant_id, project, new.name, tick) for tick in ticks),
             *(_mark(tenant_id, project, new, number, "ADD") for number in sorted(taken)),
             *(_mark(tenant_id, project, new, number, "DELETE") for number in sorted(freed)),
         ]
@@ -127,6 +150,50 @@ class DynamoDBDeployments:
         present = Write(owner, kind="check", condition=PRESENT)
         made = create(self._table, tenant_id, item, request, also=[present])
         return Deployment.model_validate(made)
+
+    def save_progress(
+        self,
+        tenant_id: str,
+        project: str,
+        deployment: Deployment,
+        rollout: Rollout,
+        *,
+        tick: Tick | None = None,
+        changed: Deployment | None = None,
+        event: ServingEvent | None = None,
+    ) -> None:
+        if changed is not None and event is not None:
+            root = _deployment_write(tenant_id, project, deployment, changed, event)
+        else:
+            root = _still_active(tenant_id, project, deployment)
+        ticks = [tick] if tick else []
+        reached = rollout.progress.ticks if rollout.progress else 0
+        writes = [
+            root,
+            _progress_write(tenant_id, project, rollout, reached - len(ticks)),
+            *(_tick_write(tenant_id, project, deployment.name, one) for one in ticks),
+        ]
+        try:
+            self._table.transact(writes)
+        except TransactionCancelledError as cancelled:
+            raise ConcurrentChangeError(
+                f"rollout {rollout.rollout_id} has changed meanwhile", remedy="Try again."
+            ) from cancelled
+
+    def list_rollouts(
+        self, tenant_id: str, project: str, deployment: str, page: PageRequest
+    ) -> Page[Rollout]:
+        found = self._table.query(
+            project_partition(tenant_id, project), f"HISTORY#{deployment}#", page, newest=True
+        )
+        return Page([Rollout.model_validate(item) for item in found.items], found.next_after)
+
+    def list_ticks(
+        self, tenant_id: str, project: str, deployment: str, rollout_id: str, page: PageRequest
+    ) -> Page[Tick]:
+        prefix = f"TICK#{deployment}#{rollout_id}#"
+        found = self._table.query(project_partition(tenant_id, project), prefix, page)
+        return Page([Tick.model_validate(item) for item in found.items], found.next_after)
 
     def remove(
         self, tenant_id: str, project: str, deployment: Deployment, event: DeploymentDeleted
@@ -190,6 +257,47 @@ def _deployment_write(
 def _rollout_write(tenant_id: str, project: str, rollout: Rollout) -> Write:
     key = rollout_key(tenant_id, project, rollout.deployment, rollout.rollout_id)
     return Write(key, item=as_item(key, rollout))
+
+
+def _history_write(tenant_id: str, project: str, rollout: Rollout) -> Write:
+    """What a list shows: neither what the rollout goes by nor how far it is."""
+    key = history_key(tenant_id, project, rollout)
+    shown = rollout.model_copy(update={"plan": None, "progress": None, "policy": None})
+    return Write(key, item=as_item(key, shown))
+
+
+def _progress_write(tenant_id: str, project: str, rollout: Rollout, known: int) -> Write:
+    """The record, unless another tick was stored since it was read with `known` of them."""
+    key = rollout_key(tenant_id, project, rollout.deployment, rollout.rollout_id)
+    new = "attribute_not_exists(progress) OR " if not known else ""
+    return Write(
+        key,
+        item=as_item(key, rollout),
+        condition=f"attribute_exists(pk) AND ({new}progress.ticks = :known)",
+        values={":known": known},
+    )
+
+
+def _tick_write(tenant_id: str, project: str, deployment: str, tick: Tick) -> Write:
+    key = tick_key(tenant_id, project, deployment, tick)
+    expires_at = seconds(tick.at + TICK_LIFETIME)
+    return Write(key, item=as_item(key, tick, expires_at=expires_at))
+
+
+def _still_active(tenant_id: str, project: str, deployment: Deployment) -> Write:
+    """The deployment's active rollout is carried out by the same execution as before."""
+    if deployment.active is None:
+        raise TypeError("only a rollout that is carried out makes progress")
+    return Write(
+        deployment_key(tenant_id, project, deployment.name),
+        kind="check",
+        condition="#active.rollout_id = :rollout AND #active.#execution = :execution",
+        names={"#active": "active", "#execution": "execution"},
+        values={
+            ":rollout": deployment.active.rollout_id,
+            ":execution": deployment.active.execution,
+        },
+    )
 
 
 def _mark(tenant_id: str, project: str, deployment: Deployment, number: int, action: str) -> Write:

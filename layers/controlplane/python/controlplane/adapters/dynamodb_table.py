@@ -4,7 +4,7 @@ Keys, for a tenant `acme` with a project `vision`; what is below a project has a
 
     TENANT#acme                  TENANT | PROJECT#<project> | PRINCIPAL#<sub> | IDEMPOTENCY#<digest> | REJECTED#…
     TENANT#acme#PROJECT#vision   MODEL#<model> | VERSION#<model>#<number> | UPLOAD#<model>#<upload>
-                                 DEPLOYMENT#<deployment> | ROLLOUT#<deployment>#<rollout>
+                                 DEPLOYMENT#<deployment> | ROLLOUT#<deployment>#<rollout> | HISTORY#… | TICK#…
     PLATFORM#USER#<sub>          MEMBERSHIP
 
 A deleted item stays for a while as a tombstone (`deleted_at`, `expires_at`) and counts as not there.

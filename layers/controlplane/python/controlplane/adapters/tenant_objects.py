@@ -33,6 +33,7 @@ KINDS = {
     "LocalQueue": Kind("kueue.x-k8s.io/v1beta2", "localqueues"),
     "NodePool": Kind("karpenter.sh/v1", "nodepools", namespaced=False),
     "InferenceService": Kind("serving.kserve.io/v1beta1", "inferenceservices"),
+    "LLMInferenceService": Kind("serving.kserve.io/v1alpha2", "llminferenceservices"),
     "HTTPRoute": Kind("gateway.networking.k8s.io/v1", "httproutes"),
 }
 

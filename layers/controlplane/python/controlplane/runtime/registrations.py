@@ -60,6 +60,10 @@ class CopyInput(UploadInput):
     file: FileToCopy
 
 
+class ScanInput(UploadInput):
+    copied: CopiedFile
+
+
 class RegisterInput(UploadInput):
     copies: tuple[CopiedFile, ...]
     execution: str

@@ -2,14 +2,15 @@
 
 import json
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from controlplane.reasons import Reason
 from controlplane.runtime.tasks import TaskInput
+from controlplane.serving.arrivals import RegisteredVersion
 from controlplane.serving.model import RolloutState
-from controlplane.serving.opening import RegisteredVersion
 from controlplane.serving.rollout import RolloutReference
 
 OUR_ERRORS_WITH_REASON = frozenset({"RolloutFailedError", "RolloutTimedOutError"})
@@ -43,8 +44,21 @@ class RolloutInput(DeploymentInput):
         )
 
 
+class TurnInput(RolloutInput):
+    """One tick; `turn` counts those of this execution from 1."""
+
+    turn: int
+
+
+class WaitInput(RolloutInput):
+    """The wait for the next tick. `commands`: the last that the tick before took in."""
+
+    token: str = Field(repr=False)
+    commands: int
+
+
 class OpeningInput(DeploymentInput):
-    """An event that may start a rollout; `registered` when it is of a new model version."""
+    """An event that may start a rollout; `registered` when it is of a model version that is new or newly approved."""
 
     registered: RegisteredVersion | None = None
 
@@ -53,14 +67,7 @@ class OpeningInput(DeploymentInput):
         """From `{"event": <our event>, "execution": <ARN>}`. A model's own deployment bears its name."""
         event = given["event"]
         metadata, data = event["detail"]["metadata"], event["detail"]["data"]
-        registered = None
-        if event["detail-type"] == "ModelVersionRegistered":
-            registered = RegisteredVersion(
-                model=data["model"],
-                number=data["model_version"],
-                position=data["position"],
-                registered_at=metadata["time"],
-            )
+        registered = _registered(event["detail-type"], metadata, data)
         return cls(
             correlation_id=metadata["correlation_id"],
             causation_id=metadata["id"],
@@ -70,6 +77,25 @@ class OpeningInput(DeploymentInput):
             execution=given["execution"],
             registered=registered,
         )
+
+
+def _registered(
+    kind: str, metadata: dict[str, Any], data: dict[str, Any]
+) -> RegisteredVersion | None:
+    """An approval's rollout is asked for when it is given, whenever the version was uploaded."""
+    if kind not in ("ModelVersionRegistered", "VersionApproved"):
+        return None
+    moment = datetime.fromisoformat(metadata["time"])
+    approved = kind == "VersionApproved"
+    return RegisteredVersion(
+        model=data["model"],
+        number=data["model_version"],
+        position=f"{moment:%Y-%m-%dT%H:%M:%SZ}!{moment.microsecond:06d}"
+        if approved
+        else data["position"],
+        registered_at=moment,
+        occasion=metadata["id"] if approved else "",
+    )
 
 
 class FailureInput(RolloutInput):

@@ -6,7 +6,7 @@ settings of what it uses.
 
 import os
 from functools import cache
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -102,8 +102,40 @@ class DeadLetterSettings(Settings):
     dead_letters_url: str
 
 
+class WebhookSecretSettings(Settings):
+    """The secret with the keys that webhooks' secrets are derived from."""
+
+    webhook_secret_arn: str
+
+
+class DeliveriesSettings(Settings):
+    deliveries_queue_url: str
+
+
+class LoopbackSettings(Settings):
+    """Whether a webhook may point at this very machine: in the embedded mode alone."""
+
+    webhooks_allow_loopback: bool = False
+
+
 class IngressSettings(Settings):
     ingress_url: str
+
+
+class RegionSettings(Settings):
+    aws_region: str
+
+
+class MetricsSettings(Settings):
+    """Where rollouts' figures come from. `metrics_gateway` names a file of adapters/queries; the secret is JSON.
+
+    Without a source no figures are found, so that no judged step is ever passed.
+    """
+
+    metrics_source: Literal["None", "Gateway", "Prometheus", "ManagedPrometheus"] = "None"
+    metrics_url: str = ""
+    metrics_gateway: str = "envoy_gateway"
+    metrics_secret_arn: str | None = None
 
 
 class RolloutSettings(Settings):
@@ -113,14 +145,23 @@ class RolloutSettings(Settings):
     rollout_timeout_seconds: int = Field(default=1800, ge=1)
 
 
-class ClusterSettings(Settings):
-    """`cluster_name` names an EKS cluster; `cluster_secret_arn` a secret with server, CA and token of another."""
+class GatewaySettings(Settings):
+    """The Gateway that deployments' routes hang on."""
+
+    gateway_name: str = "headrace"
+    gateway_namespace: str = "headrace-system"
+
+
+class ClusterSettings(GatewaySettings):
+    """`cluster_name` names an EKS cluster; `cluster_secret_arn` a secret with server, CA and token of another.
+
+    `kserve_namespace` is where KServe's own ConfigMap lies.
+    """
 
     aws_region: str
     cluster_name: str | None = None
     cluster_secret_arn: str | None = None
-    gateway_name: str = "headrace"
-    gateway_namespace: str = "headrace-system"
+    kserve_namespace: str = "kserve"
 
 
 class OpeningsSettings(Settings):

@@ -1,10 +1,22 @@
 """What is done when a state machine execution died without a word."""
 
 from controlplane.reasons import Reason
-from controlplane.serving.model import RetirementPostponed, RolloutRequested, RolloutState
-from controlplane.serving.opening import RegisteredVersion, queue_again
-from controlplane.serving.ports import DeploymentRepository, LimitDirectory
+from controlplane.serving.arrivals import RegisteredVersion
+from controlplane.serving.model import (
+    Deployment,
+    RetirementPostponed,
+    RolloutRequested,
+    RolloutState,
+    ServingEvent,
+)
+from controlplane.serving.opening import queue_again
+from controlplane.serving.ports import (
+    DeploymentRepository,
+    LimitDirectory,
+    ServingPolicyRepository,
+)
 from controlplane.serving.rollout import RolloutReference, fail_rollout
+from controlplane.serving.rollout_events import RolloutHandedOver
 
 
 def record_ended_execution(
@@ -17,17 +29,26 @@ def record_ended_execution(
     *,
     deployments: DeploymentRepository,
     limits: LimitDirectory,
-) -> None:
+    policies: ServingPolicyRepository,
+) -> str | None:
     """Record what an execution left behind that died without a word (time-out, abort, run-time fault).
 
     Nothing that it should have done is lost: what it did not begin is queued again, what it did not remove is left
-    to a later execution. `registered` is the version whose event had started it, if it was one.
+    to a later execution. `registered` is the version whose event had started it, if it was one. Returns the rollout
+    that ended with it, if it carried one out.
     """
     if registered is not None:
-        queue_again(tenant_id, project, registered, deployments=deployments, limits=limits)
+        queue_again(
+            tenant_id,
+            project,
+            registered,
+            deployments=deployments,
+            limits=limits,
+            policies=policies,
+        )
     deployment, _ = deployments.find(tenant_id, project, name)
     if deployment is None:
-        return
+        return None
     active = deployment.active
     if active is not None and active.execution == execution:
         reason = Reason(
@@ -39,18 +60,34 @@ def record_ended_execution(
         fail_rollout(
             reference, RolloutState.FAILED, reason, deployments=deployments, unattended=True
         )
-    elif active is None and deployment.waiting is not None:
-        waiting = deployment.waiting
-        asked_again = RolloutRequested(
-            tenant_id=tenant_id,
-            project=project,
-            deployment=name,
+        return active.rollout_id
+    event = _asked_again(tenant_id, project, deployment)
+    if event is not None:
+        deployments.save(tenant_id, project, deployment, deployment, [], event)
+    return None
+
+
+def _asked_again(tenant_id: str, project: str, deployment: Deployment) -> ServingEvent | None:
+    """What asks for an execution once more, for what the dead one should have taken up."""
+    active, waiting = deployment.active, deployment.waiting
+    place = {"tenant_id": tenant_id, "project": project, "deployment": deployment.name}
+    if active is not None:
+        if active.execution:
+            return None
+        return RolloutHandedOver(
+            **place,
+            rollout_id=active.rollout_id,
+            model_version=active.model_version,
+            after_failure=True,
+        )
+    if waiting is not None:
+        return RolloutRequested(
+            **place,
             rollout_id=waiting.rollout_id,
             model_version=waiting.model_version,
             needs_execution=True,
             after_failure=True,
         )
-        deployments.save(tenant_id, project, deployment, deployment, [], asked_again)
-    elif active is None and (deployment.retiring or deployment.deleting):
-        event = RetirementPostponed(tenant_id=tenant_id, project=project, deployment=name)
-        deployments.save(tenant_id, project, deployment, deployment, [], event)
+    if deployment.retiring or deployment.deleting:
+        return RetirementPostponed(**place)
+    return None

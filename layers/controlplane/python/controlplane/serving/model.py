@@ -4,12 +4,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controlplane.events import DomainEvent
 from controlplane.identifiers import Name, RolloutId
 from controlplane.reasons import Reason
+from controlplane.serving.progress import GivenCommand, Progress
 from controlplane.serving.settings import DeploymentSettings
+from controlplane.serving.states import Mechanism, Phase, RolloutKind
+from controlplane.serving.states import RolloutState as RolloutState
+from controlplane.serving.strategy import RolloutPolicy
 
 
 class DeploymentStatus(StrEnum):
@@ -20,15 +24,6 @@ class DeploymentStatus(StrEnum):
     FAILED = "Failed"
     STOPPED = "Stopped"
     DELETING = "Deleting"
-
-
-class RolloutState(StrEnum):
-    WAITING = "Waiting"
-    RUNNING = "Running"
-    PROMOTED = "Promoted"
-    FAILED = "Failed"
-    SUPERSEDED = "Superseded"
-    TIMED_OUT = "TimedOut"
 
 
 class ServingState(StrEnum):
@@ -48,10 +43,15 @@ class Revision(BaseModel):
     model_version: int
     name: str
     since: datetime
+    mechanism: Mechanism = Mechanism.ROUTE
+    settings: DeploymentSettings = DeploymentSettings()
 
 
 class RolloutTicket(BaseModel):
-    """A rollout in a deployment's queue. `position` orders it: text that sorts by what was asked for last."""
+    """A rollout in a deployment's queue. `position` orders it: text that sorts by what was asked for last.
+
+    `policy` is its own; None for what the deployment is set to when it starts.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,24 +60,44 @@ class RolloutTicket(BaseModel):
     position: str
     requested_by: str
     requested_at: datetime
+    kind: RolloutKind = RolloutKind.ROLLOUT
+    policy: RolloutPolicy | None = None
 
 
 class ActiveRollout(RolloutTicket):
-    """The rollout that is being carried out, by which state machine execution, and until when."""
+    """The rollout that is being carried out, by which state machine execution, and until when.
+
+    `execution` is empty while one hands it over to the next. `ready_by`: until then the revision must be ready.
+    `commands` are those given lately, `given` the number of the last. What its record says of its progress is here
+    only as far as a caller sees it at a glance.
+    """
 
     execution: str
     started_at: datetime
+    ready_by: datetime
     deadline: datetime
+    phase: Phase = Phase.PREPARING
+    step: int = 0
+    percent: int = 0
+    paused: bool = False
+    given: int = 0
+    commands: tuple[GivenCommand, ...] = ()
 
 
 class RetiringRevision(BaseModel):
-    """A revision that gets no more traffic and goes when `retire_at` has passed."""
+    """A revision that gets no more traffic and goes when `retire_at` has passed.
+
+    `previous`: until then it is kept warm at its full size, for a rollback at once.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     model_version: int
     name: str
     retire_at: datetime
+    previous: bool = False
+    mechanism: Mechanism = Mechanism.ROUTE
+    settings: DeploymentSettings = DeploymentSettings()
 
 
 class EndedRollout(BaseModel):
@@ -127,6 +147,11 @@ class Deployment(BaseModel):
         return DeploymentStatus.FAILED
 
     @property
+    def previous(self) -> RetiringRevision | None:
+        """The revision before, while it is kept for a rollback at once."""
+        return next((revision for revision in self.retiring if revision.previous), None)
+
+    @property
     def held_versions(self) -> frozenset[int]:
         """The model versions that must not be deleted, because this deployment serves or will serve them."""
         held = {revision.model_version for revision in self.retiring}
@@ -148,27 +173,34 @@ class DeploymentRequest(BaseModel):
 
 
 class RolloutRequest(BaseModel):
-    """What a caller sends to roll a version out, also one that was served before."""
+    """What a caller sends to roll a version out, also one that was served before: by its number or by an alias."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int = Field(ge=1, description="The model version", examples=[1])
+    version: int | None = Field(
+        default=None, ge=1, le=99_999_999, description="The model version", examples=[1]
+    )
+    alias: Name | None = Field(
+        default=None, description="Or the version that this alias names now; `latest` is the newest"
+    )
+    policy: RolloutPolicy | None = Field(
+        default=None, description="For this rollout alone; without it the deployment's own"
+    )
+
+    @model_validator(mode="after")
+    def _names_one_version(self) -> Self:
+        if (self.version is None) == (self.alias is None):
+            raise ValueError("name either a version or an alias")
+        return self
 
 
-class Rollout(BaseModel):
-    """Moving a deployment to a model version. Its record stays when it is over."""
+class ObjectPin(BaseModel):
+    """Which object version a file of a version is, and its size in bytes."""
 
     model_config = ConfigDict(frozen=True)
 
-    rollout_id: RolloutId
-    deployment: Name
-    model_version: int
-    state: RolloutState
-    requested_by: str
-    requested_at: datetime
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    reason: Reason | None = None
+    size: int
+    version_id: str | None = None
 
 
 class ServedVersion(BaseModel):
@@ -181,6 +213,53 @@ class ServedVersion(BaseModel):
     uri: str
     format: str
     files: dict[str, str] = Field(description="SHA-256 of each file by its path, hexadecimal")
+    pins: dict[str, ObjectPin] = {}
+
+
+class FrozenRevision(BaseModel):
+    """A revision as a rollout took it when it started: its version, without the files, and its settings."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: ServedVersion
+    settings: DeploymentSettings
+
+
+class FrozenPlan(BaseModel):
+    """What a rollout goes by, whatever is changed meanwhile."""
+
+    model_config = ConfigDict(frozen=True)
+
+    policy: RolloutPolicy
+    mechanism: Mechanism
+    canary: FrozenRevision
+    stable: FrozenRevision | None = None
+
+
+class Rollout(BaseModel):
+    """Moving a deployment to a model version. Its record stays when it is over.
+
+    `policy` is what was asked for it alone; `plan` is what it goes by, frozen by the preflight. In the plan `stable`
+    is None for a first rollout and for one to the version that is served already.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rollout_id: RolloutId
+    deployment: Name
+    model_version: int
+    state: RolloutState
+    requested_by: str
+    requested_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: Reason | None = None
+    kind: RolloutKind = RolloutKind.ROLLOUT
+    policy: RolloutPolicy | None = None
+    plan: FrozenPlan | None = None
+    progress: Progress | None = None
+    rolled_back_seconds: float | None = None
+    evidence: str | None = Field(default=None, description="Where its evidence lies in the bucket")
 
 
 class ServingEvent(DomainEvent):
@@ -191,6 +270,18 @@ class ServingEvent(DomainEvent):
     @property
     def subject(self) -> str:
         return f"projects/{self.project}/deployments/{self.deployment}"
+
+
+class ServingPolicyChanged(DomainEvent):
+    """What deployments of the project begin with, or whether versions are rolled out by themselves, is another."""
+
+    capability: ClassVar[str] = "serving"
+    project: Name
+    changed_by: str
+
+    @property
+    def subject(self) -> str:
+        return f"projects/{self.project}/serving-policy"
 
 
 class DeploymentCreated(ServingEvent):
@@ -242,13 +333,20 @@ class RolloutStarted(ServingEvent):
 
 
 class RolloutEnded(ServingEvent):
-    """`state` tells how. `needs_execution` asks for a state machine for what is left to do."""
+    """`state` tells how. `needs_execution` asks for a state machine for what is left to do.
+
+    `rolled_back_seconds`: from the tick that saw why until all traffic was seen at `stable_version` again.
+    """
 
     rollout_id: RolloutId
     model_version: int
+    model: Name | None = None
     state: RolloutState
     reason: str | None
     needs_execution: bool
+    stable_version: int | None = None
+    rolled_back_seconds: float | None = None
+    evidence: str | None = None
 
 
 class RevisionRetired(ServingEvent):

@@ -8,8 +8,14 @@ from enum import StrEnum
 from controlplane.errors import NotFoundError, QuotaExceededError
 from controlplane.identifiers import now
 from controlplane.reasons import Reason
-from controlplane.requests import digest
+from controlplane.serving.arrivals import (
+    RegisteredVersion,
+    deployment_for,
+    rules_for,
+    ticket_of,
+)
 from controlplane.serving.model import (
+    ActiveRollout,
     Deployment,
     Rollout,
     RolloutEnded,
@@ -19,32 +25,29 @@ from controlplane.serving.model import (
     RolloutTicket,
     ServingEvent,
 )
-from controlplane.serving.ports import DeploymentRepository, LimitDirectory
-from controlplane.serving.queue import enqueue, refuse_first, start_next
+from controlplane.serving.ports import (
+    DeploymentRepository,
+    LimitDirectory,
+    ServingPolicyRepository,
+)
+from controlplane.serving.queue import enqueue, refuse_first, start_next, take_over
 from controlplane.serving.records import (
     refused_rollout,
     running_rollout,
     superseded_rollout,
     waiting_rollout,
 )
+from controlplane.serving.rollout_events import RolloutContinued
+from controlplane.serving.states import Phase
 
 
 class Action(StrEnum):
     """What an execution goes on with."""
 
     ROLL_OUT = "RollOut"
+    CONTINUE = "Continue"
     RETIRE = "Retire"
     NOTHING = "Nothing"
-
-
-@dataclass(frozen=True)
-class RegisteredVersion:
-    """A model version that has just been registered, from its event."""
-
-    model: str
-    number: int
-    position: str
-    registered_at: datetime
 
 
 @dataclass(frozen=True)
@@ -65,19 +68,29 @@ def open_rollout(
     *,
     deployments: DeploymentRepository,
     limits: LimitDirectory,
+    policies: ServingPolicyRepository,
 ) -> Opened:
     """Queue the rollout of a registered version, if the event is of one, and start the next rollout if it can.
 
-    A model's first version makes the deployment; where the tenant may have no more of them, the rollout ends as
-    Failed. A repeat of the same event changes nothing. Raises ConcurrentChangeError: call it again.
+    A model's first version makes the deployment, unless the project's policy says otherwise; where the tenant may
+    have no more of them, the rollout ends as Failed. A repeat of the same event changes nothing. Raises
+    ConcurrentChangeError: call it again.
     """
-    ticket = _ticket(tenant_id, project, registered) if registered else None
+    ticket = ticket_of(tenant_id, project, registered) if registered else None
     before, known = deployments.find(
         tenant_id, project, name, ticket.rollout_id if ticket else None
     )
     if before is not None and before.active and before.active.execution == execution:
-        return Opened(Action.ROLL_OUT, before.active.rollout_id)
-    deployment = before or (_new_deployment(registered) if registered else None)
+        began = before.active.phase is not Phase.PREPARING
+        return Opened(Action.CONTINUE if began else Action.ROLL_OUT, before.active.rollout_id)
+    rules = rules_for(
+        tenant_id, project, name, registered, known, deployments=deployments, policies=policies
+    )
+    if rules is None:
+        return Opened(Action.NOTHING)
+    if ticket is None and before is not None and before.active and not before.active.execution:
+        return _carry_on(tenant_id, project, before, before.active, execution, deployments)
+    deployment = before or (deployment_for(registered, rules) if registered else None)
     if deployment is None:
         return Opened(Action.NOTHING)
     superseded: RolloutTicket | None = None
@@ -103,6 +116,27 @@ def open_rollout(
     return Opened(Action.ROLL_OUT, after.active.rollout_id)
 
 
+def _carry_on(
+    tenant_id: str,
+    project: str,
+    deployment: Deployment,
+    active: ActiveRollout,
+    execution: str,
+    deployments: DeploymentRepository,
+) -> Opened:
+    """A rollout that its execution has handed over."""
+    event = RolloutContinued(
+        tenant_id=tenant_id,
+        project=project,
+        deployment=deployment.name,
+        rollout_id=active.rollout_id,
+        model_version=active.model_version,
+    )
+    after = take_over(deployment, execution)
+    deployments.save(tenant_id, project, deployment, after, [], event)
+    return Opened(Action.CONTINUE, active.rollout_id)
+
+
 def queue_again(
     tenant_id: str,
     project: str,
@@ -110,13 +144,17 @@ def queue_again(
     *,
     deployments: DeploymentRepository,
     limits: LimitDirectory,
+    policies: ServingPolicyRepository,
 ) -> None:
     """Queue the rollout of a registered version whose execution died before it was queued, for a later execution."""
-    name, ticket = registered.model, _ticket(tenant_id, project, registered)
+    name, ticket = registered.model, ticket_of(tenant_id, project, registered)
     before, known = deployments.find(tenant_id, project, name, ticket.rollout_id)
-    if known is not None:
+    rules = rules_for(
+        tenant_id, project, name, registered, known, deployments=deployments, policies=policies
+    )
+    if known is not None or rules is None:
         return
-    deployment = before or _new_deployment(registered)
+    deployment = before or deployment_for(registered, rules)
     after, superseded = enqueue(deployment, ticket)
     changed = _changed_rollouts(name, deployment, after, superseded, now())
     event = _event(tenant_id, project, after, ticket, superseded, started=False, again=True)
@@ -169,22 +207,6 @@ def _refuse(
     )
     record = refused_rollout(deployment.name, ticket, moment, reason)
     deployments.save(tenant_id, project, before, refused, [record], event)
-
-
-def _ticket(tenant_id: str, project: str, registered: RegisteredVersion) -> RolloutTicket:
-    identity = digest(tenant_id, project, registered.model, str(registered.number))
-    return RolloutTicket(
-        rollout_id=f"r-{identity[:16]}",
-        model_version=registered.number,
-        position=registered.position,
-        requested_by="registration",
-        requested_at=registered.registered_at,
-    )
-
-
-def _new_deployment(registered: RegisteredVersion) -> Deployment:
-    """A model's own deployment bears its name."""
-    return Deployment(name=registered.model, model=registered.model, created_at=now())
 
 
 def _changed_rollouts(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -15,7 +16,10 @@ from controlplane.serving.model import (
     Rollout,
     ServedVersion,
     ServingEvent,
+    ServingPolicyChanged,
 )
+from controlplane.serving.progress import Tick
+from controlplane.serving.project_policy import ServingPolicy
 from controlplane.serving.runtimes import Runtime
 from controlplane.serving.settings import DeploymentSettings
 
@@ -49,14 +53,46 @@ class DeploymentRepository(Protocol):
         event: ServingEvent,
         *,
         limit: int | None = None,
+        ticks: Sequence[Tick] = (),
     ) -> None:
-        """Store the deployment over what was read before, with its changed rollouts: all or nothing.
+        """Store the deployment over what was read before, with its changed rollouts and their ticks: all or nothing.
 
         Model versions that the deployment begins or ceases to hold are marked in the same write. One that holds
         any counts as one of the tenant's deployments, of which there may be `limit`; None will do for a change
         that cannot make a deployment hold its first. Raises NotFoundError when a version to hold has gone,
         QuotaExceededError, ConcurrentChangeError.
         """
+        ...
+
+    def save_progress(
+        self,
+        tenant_id: str,
+        project: str,
+        deployment: Deployment,
+        rollout: Rollout,
+        *,
+        tick: Tick | None = None,
+        changed: Deployment | None = None,
+        event: ServingEvent | None = None,
+    ) -> None:
+        """Store how far the active rollout is, with the tick that brought it there: all or nothing.
+
+        The deployment is written only where something visible `changed`, over what was read before and with its
+        event; otherwise it must merely still be carried out by the same execution. Raises ConcurrentChangeError,
+        also where another tick was stored since the rollout was read.
+        """
+        ...
+
+    def list_rollouts(
+        self, tenant_id: str, project: str, deployment: str, page: PageRequest
+    ) -> Page[Rollout]:
+        """The newest first, as they were when they were asked for, began or ended: without progress."""
+        ...
+
+    def list_ticks(
+        self, tenant_id: str, project: str, deployment: str, rollout_id: str, page: PageRequest
+    ) -> Page[Tick]:
+        """The oldest first; they are kept for 90 days."""
         ...
 
     def add(
@@ -140,14 +176,24 @@ class RevisionSpec:
         return revision_name(self.project, self.deployment, self.version.number)
 
 
-class RevisionCluster(Protocol):
-    """The cluster that runs the revisions. Everything raises ClusterUnavailableError, ClusterRefusedError."""
+class TickWaits(Protocol):
+    """Where the task token of the execution that waits for a deployment's next tick is kept."""
 
-    def apply_revision(self, spec: RevisionSpec) -> None:
-        """Create or update the revision's InferenceService; repeating it changes nothing."""
+    def remember(
+        self, tenant_id: str, project: str, deployment: str, token: str, expires_at: datetime
+    ) -> None: ...
+
+    def find(self, tenant_id: str, project: str, deployment: str) -> str | None: ...
+
+
+class TaskTokens(Protocol):
+    def complete(self, token: str) -> None:
+        """Wake the task that waits on it; one that waits no more is no error. Raises UnavailableError."""
         ...
 
-    def observe_revision(self, tenant_id: str, name: str) -> RevisionObservation: ...
+
+class RevisionCluster(Protocol):
+    """The revisions that serve no longer. Everything raises ClusterUnavailableError, ClusterRefusedError."""
 
     def find_revision_mark(self, tenant_id: str, name: str) -> str | None:
         """What identifies the present state of the revision's object; None when there is none."""
@@ -179,4 +225,22 @@ class RevisionSwitch(Protocol):
 
     def set_stopped(self, tenant_id: str, names: Sequence[str], *, stopped: bool) -> None:
         """Revisions that are not there are left out; repeating it changes nothing."""
+        ...
+
+
+class ServingPolicyRepository(Protocol):
+    def get(self, tenant_id: str, project: str) -> ServingPolicy:
+        """What was set, or the defaults. Raises NotFoundError for an unknown project."""
+        ...
+
+    def put(
+        self, tenant_id: str, project: str, policy: ServingPolicy, event: ServingPolicyChanged
+    ) -> None:
+        """Store it over the version before. Raises ConcurrentChangeError."""
+        ...
+
+
+class AliasDirectory(Protocol):
+    def version_of(self, tenant_id: str, project: str, model: str, alias: str) -> int:
+        """The version that an alias names now; of `latest` the newest. Raises NotFoundError."""
         ...

@@ -31,15 +31,20 @@ def enqueue(
 def start_next(
     deployment: Deployment, execution: str, moment: datetime, timeout: timedelta
 ) -> Deployment:
-    """Start the waiting rollout if none runs; otherwise the deployment is returned as it is."""
+    """Start the waiting rollout if none runs; otherwise the deployment is returned as it is.
+
+    `timeout` is how long its revision may take to be ready; the whole has the time that its policy says.
+    """
     ticket = deployment.waiting
     if deployment.active is not None or ticket is None:
         return deployment
+    policy = ticket.policy or deployment.settings.rollout
     active = ActiveRollout(
-        **ticket.model_dump(),
+        **dict(ticket),
         execution=execution,
         started_at=moment,
-        deadline=moment + timeout,
+        ready_by=moment + timeout,
+        deadline=moment + timedelta(seconds=policy.max_seconds),
     )
     staying = tuple(r for r in deployment.retiring if r.model_version != ticket.model_version)
     return deployment.with_changes(active=active, waiting=None, retiring=staying, deleting=False)
@@ -59,16 +64,31 @@ def refuse_first(
     return deployment.with_changes(last_rollout=ended, last_position=ticket.position)
 
 
+def take_over(deployment: Deployment, execution: str) -> Deployment:
+    """Another execution carries the active rollout on."""
+    active = _active(deployment).model_copy(update={"execution": execution})
+    return deployment.with_changes(active=active)
+
+
 def promote(
-    deployment: Deployment, revision: Revision, retire_at: datetime, moment: datetime
+    deployment: Deployment,
+    revision: Revision,
+    retire_at: datetime,
+    moment: datetime,
+    *,
+    keep: bool = True,
 ) -> Deployment:
-    """The active rollout's revision takes all traffic; the one before retires after its grace time."""
+    """The active rollout's revision takes all traffic; the one before retires after its grace time.
+
+    `keep`: until then it is the previous one, warm for a rollback; that which was so far is kept no longer.
+    """
     active = _active(deployment)
     ended = _ended(active, RolloutState.PROMOTED, moment, None)
     retiring = deployment.retiring
-    previous = deployment.stable
-    if previous is not None and previous.model_version != revision.model_version:
-        retiring = (*retiring, _retiring(previous.model_version, previous.name, retire_at))
+    before = deployment.stable
+    if before is not None and before.model_version != revision.model_version:
+        leaving = _retiring(before, retire_at).model_copy(update={"previous": keep})
+        retiring = (*(_released(other, moment) for other in retiring), leaving)
     return deployment.with_changes(
         stable=revision, active=None, retiring=retiring, last_rollout=ended
     )
@@ -76,27 +96,40 @@ def promote(
 
 def give_up(
     deployment: Deployment,
-    revision_name: str,
+    revision: Revision,
     state: RolloutState,
     reason: Reason,
+    retire_at: datetime,
     moment: datetime,
 ) -> Deployment:
-    """The active rollout ends without success: its revision goes at once, the stable one stays."""
+    """The active rollout ends without success: its revision goes, the stable one stays."""
     active = _active(deployment)
     retiring = deployment.retiring
     if deployment.stable is None or deployment.stable.model_version != active.model_version:
-        retiring = (*retiring, _retiring(active.model_version, revision_name, moment))
+        retiring = (*retiring, _retiring(revision, retire_at))
     ended = _ended(active, state, moment, reason)
     return deployment.with_changes(active=None, retiring=retiring, last_rollout=ended)
+
+
+def withdraw(
+    deployment: Deployment, reason: Reason, moment: datetime
+) -> tuple[Deployment, RolloutTicket]:
+    """The rollout that waits is not wanted any more."""
+    ticket = deployment.waiting
+    if ticket is None:
+        raise ValueError(f"deployment {deployment.name} has no rollout that waits")
+    ended = _ended(ticket, RolloutState.ABORTED, moment, reason)
+    last = deployment.last_rollout if deployment.active else ended
+    return deployment.with_changes(waiting=None, last_rollout=last), ticket
 
 
 def retire_all(deployment: Deployment, moment: datetime) -> Deployment:
     """The deployment on its way out: every revision goes at once. A version that comes now takes it up again."""
     retiring = deployment.retiring
     if deployment.stable is not None:
-        stable = deployment.stable
-        retiring = (*retiring, _retiring(stable.model_version, stable.name, moment))
-    due = tuple(revision.model_copy(update={"retire_at": moment}) for revision in retiring)
+        retiring = (*retiring, _retiring(deployment.stable, moment))
+    gone = {"retire_at": moment, "previous": False}
+    due = tuple(revision.model_copy(update=gone) for revision in retiring)
     return deployment.with_changes(stable=None, retiring=due, deleting=True)
 
 
@@ -112,16 +145,29 @@ def _active(deployment: Deployment) -> ActiveRollout:
     return deployment.active
 
 
-def _retiring(model_version: int, name: str, retire_at: datetime) -> RetiringRevision:
-    return RetiringRevision(model_version=model_version, name=name, retire_at=retire_at)
+def _retiring(revision: Revision, retire_at: datetime) -> RetiringRevision:
+    return RetiringRevision(
+        model_version=revision.model_version,
+        name=revision.name,
+        retire_at=retire_at,
+        mechanism=revision.mechanism,
+        settings=revision.settings,
+    )
+
+
+def _released(revision: RetiringRevision, moment: datetime) -> RetiringRevision:
+    """A revision that is not the previous one any more has nothing to wait for."""
+    if not revision.previous:
+        return revision
+    return revision.model_copy(update={"previous": False, "retire_at": moment})
 
 
 def _ended(
-    active: ActiveRollout, state: RolloutState, moment: datetime, reason: Reason | None
+    ticket: RolloutTicket, state: RolloutState, moment: datetime, reason: Reason | None
 ) -> EndedRollout:
     return EndedRollout(
-        rollout_id=active.rollout_id,
-        model_version=active.model_version,
+        rollout_id=ticket.rollout_id,
+        model_version=ticket.model_version,
         state=state,
         ended_at=moment,
         reason=reason,

@@ -21,15 +21,11 @@ def running_rollout(deployment: str, active: ActiveRollout) -> Rollout:
     return running.model_copy(update={"started_at": active.started_at})
 
 
-def ended_rollout(
-    deployment: str,
-    active: ActiveRollout,
-    state: RolloutState,
-    moment: datetime,
-    reason: Reason | None,
+def withdrawn_rollout(
+    deployment: str, ticket: RolloutTicket, moment: datetime, reason: Reason
 ) -> Rollout:
-    ended = {"state": state, "ended_at": moment, "reason": reason}
-    return running_rollout(deployment, active).model_copy(update=ended)
+    ended = {"ended_at": moment, "reason": reason}
+    return _rollout(deployment, ticket, RolloutState.ABORTED).model_copy(update=ended)
 
 
 def refused_rollout(
@@ -64,4 +60,6 @@ def _rollout(deployment: str, ticket: RolloutTicket, state: RolloutState) -> Rol
         state=state,
         requested_by=ticket.requested_by,
         requested_at=ticket.requested_at,
+        kind=ticket.kind,
+        policy=ticket.policy,
     )

@@ -1,45 +1,27 @@
-"""How a rollout is carried out: the steps of the state machine `ModelRollout`, all traffic at once.
+"""Which rollout a task works on, and how one ends: as its revision's promotion, or without it.
 
-A step works only while the deployment's item says that its execution carries the rollout out (otherwise it raises
-RolloutNotActiveError), and every step may be repeated.
+A task works only while the deployment's item says that its execution carries the rollout out (otherwise it raises
+RolloutNotActiveError), and every task may be repeated.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from controlplane.errors import (
-    NotFoundError,
-    RolloutFailedError,
-    RolloutNotActiveError,
-    RolloutTimedOutError,
-)
+from controlplane.errors import RolloutNotActiveError
 from controlplane.identifiers import now, revision_name
 from controlplane.reasons import Reason
 from controlplane.serving.model import (
     ActiveRollout,
     Deployment,
     Revision,
+    Rollout,
     RolloutEnded,
     RolloutState,
 )
-from controlplane.serving.ports import (
-    DeploymentRepository,
-    RevisionCluster,
-    RevisionSpec,
-    RevisionState,
-    ServedArtifacts,
-    VersionCatalog,
-)
+from controlplane.serving.ports import DeploymentRepository
+from controlplane.serving.progress import Progress, Tick
 from controlplane.serving.queue import give_up, promote
-from controlplane.serving.records import ended_rollout
-from controlplane.serving.runtimes import runtime_for
-
-REMEDIES = {
-    "ModelLoadFailed": "Check that the file loads with the framework version of the runtime, then upload it again.",
-    "NoSupportingRuntime": "Convert the model to a format that the catalog serves.",
-    "RuntimeNotRecognized": "Tell the platform's administrators: the cluster lacks the runtime.",
-}
-DEFAULT_REMEDY = "Look at the model server's log, correct the model and upload it again."
+from controlplane.serving.states import ONE_OBJECT, Mechanism, RolloutKind
 
 
 @dataclass(frozen=True)
@@ -52,82 +34,93 @@ class RolloutReference:
     rollout_id: str
     execution: str
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.tenant_id, self.project, self.deployment
 
-def check_rollout(
-    reference: RolloutReference,
+
+@dataclass(frozen=True)
+class Owned:
+    """What a task works on, as it was read."""
+
+    reference: RolloutReference
+    deployment: Deployment
+    active: ActiveRollout
+    rollout: Rollout
+
+    @property
+    def progress(self) -> Progress:
+        return self.rollout.progress or Progress()
+
+    @property
+    def has_stable(self) -> bool:
+        """Whether there is a revision to go back to: not in a first rollout, nor in one to the version that serves."""
+        stable = self.deployment.stable
+        return stable is not None and stable.model_version != self.active.model_version
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a rollout ends. `seconds` a rollback took; `unattended`: nothing carries on with what is left to do."""
+
+    state: RolloutState
+    reason: Reason | None
+    seconds: float | None = None
+    unattended: bool = False
+    grace: timedelta = timedelta()
+
+
+def read_owned(reference: RolloutReference, deployments: DeploymentRepository) -> Owned:
+    """One read. Raises RolloutNotActiveError."""
+    deployment, rollout = deployments.find(*reference.place, reference.rollout_id)
+    active = deployment.active if deployment else None
+    mine = active is not None and active.execution == reference.execution
+    if deployment is None or active is None or rollout is None or not mine:
+        raise RolloutNotActiveError(
+            f"rollout {reference.rollout_id} is not carried out by this execution"
+        )
+    if active.rollout_id != reference.rollout_id:
+        raise RolloutNotActiveError(f"rollout {reference.rollout_id} has ended")
+    return Owned(reference, deployment, active, rollout)
+
+
+def end_rollout(
+    owned: Owned,
+    ending: Ending,
+    progress: Progress,
+    ticks: tuple[Tick, ...],
     *,
     deployments: DeploymentRepository,
-    versions: VersionCatalog,
-    artifacts: ServedArtifacts,
 ) -> None:
-    """Find out what must fail before anything is changed: no runtime, or files that are not as registered."""
-    version = _spec(reference, deployments, versions).version
-    fault = artifacts.find_fault(version)
-    if fault is not None:
-        raise RolloutFailedError(
-            "ArtifactChanged",
-            f"the files of version {version.number} are not as they were registered: {fault}",
-            remedy="Upload the model again; it becomes a new version.",
-        )
-
-
-def apply_revision(
-    reference: RolloutReference,
-    *,
-    deployments: DeploymentRepository,
-    versions: VersionCatalog,
-    cluster: RevisionCluster,
-) -> None:
-    """Write the revision's InferenceService, and the deployment's route if it has none yet, without traffic."""
-    spec = _spec(reference, deployments, versions)
-    cluster.apply_revision(spec)
-    place = (reference.tenant_id, reference.project, reference.deployment)
-    if cluster.find_weights(*place) is None:
-        name = revision_name(reference.project, reference.deployment, spec.version.number)
-        cluster.apply_route(*place, {name: 0})
-
-
-def check_revision(
-    reference: RolloutReference, *, deployments: DeploymentRepository, cluster: RevisionCluster
-) -> RevisionState:
-    """How far the revision is. Raises RolloutFailedError with KServe's reason, RolloutTimedOutError."""
-    _, active = _owned(reference, deployments)
-    name = revision_name(reference.project, reference.deployment, active.model_version)
-    seen = cluster.observe_revision(reference.tenant_id, name)
-    if seen.state is RevisionState.FAILED:
-        remedy = REMEDIES.get(seen.reason, DEFAULT_REMEDY)
-        raise RolloutFailedError(seen.reason or "RevisionFailed", seen.message, remedy=remedy)
-    if seen.state is not RevisionState.READY and now() > active.deadline:
-        raise RolloutTimedOutError(
-            "DeadlineExceeded",
-            f"the revision was not ready by {active.deadline:%H:%M:%S} UTC: {seen.message or seen.state}",
-            remedy="Look at the cluster's capacity and at the model server's log, then ask for a rollout again.",
-        )
-    return seen.state
-
-
-def shift_traffic(
-    reference: RolloutReference, *, deployments: DeploymentRepository, cluster: RevisionCluster
-) -> None:
-    """Give the ready revision all traffic, in one write of the route."""
-    _, active = _owned(reference, deployments)
-    name = revision_name(reference.project, reference.deployment, active.model_version)
-    cluster.apply_route(reference.tenant_id, reference.project, reference.deployment, {name: 100})
-
-
-def finish_rollout(
-    reference: RolloutReference, grace: timedelta, *, deployments: DeploymentRepository
-) -> None:
-    """Record that the revision is the stable one; the revision before retires after the grace time."""
-    deployment, active = _owned(reference, deployments)
-    moment = now()
-    revision = Revision(
-        model_version=active.model_version,
-        name=revision_name(reference.project, reference.deployment, active.model_version),
-        since=moment,
+    """Record how the rollout ended, in its own record, in the deployment and in an event, by one write."""
+    reference, active, moment = owned.reference, owned.active, now()
+    after = _after(owned, ending, progress, moment)
+    record = owned.rollout.model_copy(
+        update={
+            "state": ending.state,
+            "ended_at": moment,
+            "reason": ending.reason,
+            "progress": progress,
+            "rolled_back_seconds": ending.seconds,
+            "evidence": evidence_key(reference),
+        }
     )
-    promoted = promote(deployment, revision, moment + grace, moment)
-    _save_ended(reference, deployment, promoted, active, deployments, unattended=False)
+    event = RolloutEnded(
+        tenant_id=reference.tenant_id,
+        project=reference.project,
+        deployment=reference.deployment,
+        rollout_id=active.rollout_id,
+        model_version=active.model_version,
+        model=after.model,
+        state=ending.state,
+        reason=ending.reason.code if ending.reason else None,
+        needs_execution=ending.unattended or after.waiting is not None,
+        stable_version=after.stable.model_version if after.stable else None,
+        rolled_back_seconds=ending.seconds,
+        evidence=record.evidence,
+    )
+    place = (reference.tenant_id, reference.project)
+    deployments.save(*place, owned.deployment, after, [record], event, ticks=ticks)
 
 
 def fail_rollout(
@@ -138,68 +131,42 @@ def fail_rollout(
     deployments: DeploymentRepository,
     unattended: bool = False,
 ) -> None:
-    """Record that the rollout ended without success. `unattended`: nothing carries on with what is left to do."""
-    deployment, active = _owned(reference, deployments)
-    name = revision_name(reference.project, reference.deployment, active.model_version)
-    failed = give_up(deployment, name, state, reason, now())
-    _save_ended(reference, deployment, failed, active, deployments, unattended=unattended)
+    """Record that the rollout ended because a task could not go on. What the canary still gets, retirement takes."""
+    owned = read_owned(reference, deployments)
+    ending = Ending(state, reason, unattended=unattended)
+    end_rollout(owned, ending, owned.progress, (), deployments=deployments)
 
 
-def _save_ended(
-    reference: RolloutReference,
-    before: Deployment,
-    after: Deployment,
-    active: ActiveRollout,
-    deployments: DeploymentRepository,
-    *,
-    unattended: bool,
-) -> None:
-    last = after.last_rollout
-    if last is None:
-        raise TypeError("a rollout that ended leaves its outcome in the deployment")
-    record = ended_rollout(after.name, active, last.state, last.ended_at, last.reason)
-    event = RolloutEnded(
-        tenant_id=reference.tenant_id,
-        project=reference.project,
-        deployment=reference.deployment,
-        rollout_id=active.rollout_id,
-        model_version=active.model_version,
-        state=last.state,
-        reason=last.reason.code if last.reason else None,
-        needs_execution=unattended or after.waiting is not None,
-    )
-    deployments.save(reference.tenant_id, reference.project, before, after, [record], event)
+def evidence_key(reference: RolloutReference) -> str:
+    """Where the rollout's evidence lies in the bucket, whether it is written yet or not."""
+    folder = f"evidence/tenant-{reference.tenant_id}/{reference.project}/{reference.deployment}"
+    return f"{folder}/{reference.rollout_id}.json"
 
 
-def _owned(
-    reference: RolloutReference, deployments: DeploymentRepository
-) -> tuple[Deployment, ActiveRollout]:
-    deployment, _ = deployments.find(reference.tenant_id, reference.project, reference.deployment)
-    active = deployment.active if deployment else None
-    if deployment is None or active is None or active.execution != reference.execution:
-        raise RolloutNotActiveError(
-            f"rollout {reference.rollout_id} is not carried out by this execution"
-        )
-    return deployment, active
+def _after(owned: Owned, ending: Ending, progress: Progress, moment: datetime) -> Deployment:
+    revision = _revision(owned, moment)
+    plan = owned.rollout.plan
+    wait = timedelta(seconds=plan.policy.termination_wait_seconds if plan else 0)
+    if ending.state is not RolloutState.PROMOTED:
+        reason = ending.reason or Reason(code=ending.state, message="it ended")
+        leaves = moment + wait if progress.served else moment
+        return give_up(owned.deployment, revision, ending.state, reason, leaves, moment)
+    one_object = revision.mechanism in ONE_OBJECT
+    keeps = owned.active.kind is RolloutKind.ROLLOUT and not one_object
+    kept = plan.policy.keep_previous_seconds if plan else None
+    grace = ending.grace if kept is None else timedelta(seconds=kept)
+    leaves = moment + (max(grace, wait) if keeps else wait)
+    return promote(owned.deployment, revision, leaves, moment, keep=keeps and bool(grace))
 
 
-def _spec(
-    reference: RolloutReference, deployments: DeploymentRepository, versions: VersionCatalog
-) -> RevisionSpec:
-    deployment, active = _owned(reference, deployments)
-    try:
-        version = versions.get_version(
-            reference.tenant_id, reference.project, deployment.model, active.model_version
-        )
-    except NotFoundError as gone:
-        raise RolloutFailedError(
-            "VersionGone", str(gone), remedy="Upload the model again; it becomes a new version."
-        ) from gone
-    return RevisionSpec(
-        tenant_id=reference.tenant_id,
-        project=reference.project,
-        deployment=reference.deployment,
-        rollout_id=active.rollout_id,
-        version=version,
-        runtime=runtime_for(version.format),
+def _revision(owned: Owned, moment: datetime) -> Revision:
+    plan, reference = owned.rollout.plan, owned.reference
+    number = owned.active.model_version
+    settings = plan.canary.settings if plan else owned.deployment.settings
+    return Revision(
+        model_version=number,
+        name=revision_name(reference.project, reference.deployment, number),
+        since=moment,
+        mechanism=plan.mechanism if plan else Mechanism.ROUTE,
+        settings=settings,
     )

@@ -3,12 +3,20 @@
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from controlplane.registry.governance_ports import (
+    AliasRepository,
+    LineageRepository,
+    RegistryPolicyRepository,
+    VersionRepository,
+)
 from controlplane.registry.ports import (
+    ArtifactScanner,
     ModelRepository,
     ProjectDirectory,
     UploadAuthority,
     UploadRepository,
 )
+from controlplane.registry.signing_ports import SignatureVerifier, SigningKeyRepository
 from controlplane.runtime.settings import BucketSettings, UploadSettings, load
 from controlplane.runtime.wiring import aws, tables
 
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 
 @cache
 def project_directory() -> ProjectDirectory:
-    from controlplane.adapters.dynamodb_models import DynamoDBProjectDirectory
+    from controlplane.adapters.dynamodb_allowances import DynamoDBProjectDirectory
 
     return DynamoDBProjectDirectory(tables.table())
 
@@ -36,6 +44,31 @@ def model_repository() -> ModelRepository:
     return _models()
 
 
+def version_repository() -> VersionRepository:
+    return _models()
+
+
+@cache
+def alias_repository() -> AliasRepository:
+    from controlplane.adapters.dynamodb_aliases import DynamoDBAliases
+
+    return DynamoDBAliases(tables.table())
+
+
+@cache
+def registry_policy_repository() -> RegistryPolicyRepository:
+    from controlplane.adapters.dynamodb_registry_policies import DynamoDBRegistryPolicies
+
+    return DynamoDBRegistryPolicies(tables.table())
+
+
+@cache
+def lineage_repository() -> LineageRepository:
+    from controlplane.adapters.dynamodb_lineage import DynamoDBLineage
+
+    return DynamoDBLineage(tables.table())
+
+
 @cache
 def upload_repository() -> UploadRepository:
     from controlplane.adapters.dynamodb_uploads import DynamoDBUploads
@@ -49,6 +82,27 @@ def artifacts() -> "S3Artifacts":
     from controlplane.adapters.s3_artifacts import S3Artifacts
 
     return S3Artifacts(aws.client("s3"), load(BucketSettings).models_bucket)
+
+
+@cache
+def artifact_scanner() -> ArtifactScanner:
+    from controlplane.adapters.picklescan_scanner import PicklescanScanner
+
+    return PicklescanScanner()
+
+
+@cache
+def signing_key_repository() -> SigningKeyRepository:
+    from controlplane.adapters.dynamodb_signing_keys import DynamoDBSigningKeys
+
+    return DynamoDBSigningKeys(tables.table())
+
+
+@cache
+def signature_verifier() -> SignatureVerifier:
+    from controlplane.adapters.ed25519_signatures import Ed25519Signatures
+
+    return Ed25519Signatures()
 
 
 @cache

@@ -1,0 +1,119 @@
+"""What is done when a rollout has ended, however it did: nothing is held for it any more, and its evidence is kept."""
+
+from typing import Any
+
+from controlplane.requests import PageRequest
+from controlplane.serving.cluster_ports import RolloutCluster
+from controlplane.serving.metric_ports import EvidenceStore
+from controlplane.serving.model import Deployment, Rollout, RolloutState
+from controlplane.serving.ports import DeploymentRepository
+from controlplane.serving.preflight import transition_between
+from controlplane.serving.progress import Tick
+from controlplane.serving.retirement import Place, Revisions, take_traffic_off
+from controlplane.serving.states import Phase
+
+_OPEN = (RolloutState.WAITING, RolloutState.RUNNING)
+
+
+def finish_rollout(
+    tenant_id: str,
+    project: str,
+    name: str,
+    rollout_id: str,
+    *,
+    deployments: DeploymentRepository,
+    cluster: RolloutCluster,
+    revisions: Revisions,
+) -> None:
+    """Take the traffic off what retires, and undo what was done for the rollout's time only. It may be repeated.
+
+    Another rollout that has begun meanwhile is left alone: its own end does the same.
+    """
+    deployment, rollout = _find_ended(tenant_id, project, name, rollout_id, deployments)
+    if deployment is None or deployment.active is not None:
+        return
+    take_traffic_off(Place(tenant_id, project, deployment), revisions)
+    if rollout is None or rollout.plan is None:
+        return
+    transition = transition_between(tenant_id, project, name, rollout.rollout_id, rollout.plan)
+    cluster.finish(transition, promoted=rollout.state is RolloutState.PROMOTED)
+
+
+def write_evidence(
+    tenant_id: str,
+    project: str,
+    name: str,
+    rollout_id: str,
+    *,
+    deployments: DeploymentRepository,
+    evidence: EvidenceStore,
+) -> Rollout | None:
+    """Keep the bundle of a rollout that has ended: its plan, every tick with its verdict and its writes, who and when.
+
+    The rollout; None when there is none that has ended. It may be repeated.
+    """
+    _, rollout = _find_ended(tenant_id, project, name, rollout_id, deployments)
+    if rollout is None:
+        return None
+    ticks = read_ticks(tenant_id, project, name, rollout.rollout_id, deployments)
+    bundle = evidence_bundle(tenant_id, project, rollout, ticks)
+    evidence.write(tenant_id, project, name, rollout.rollout_id, bundle)
+    return rollout
+
+
+def evidence_bundle(
+    tenant_id: str, project: str, rollout: Rollout, ticks: list[Tick]
+) -> dict[str, Any]:
+    """What a rollout was to be, what was seen, said and written at each tick, and how it ended."""
+    progress = rollout.progress
+    return {
+        "tenant_id": tenant_id,
+        "project": project,
+        "deployment": rollout.deployment,
+        "rollout": rollout.rollout_id,
+        "kind": rollout.kind,
+        "model_version": rollout.model_version,
+        "requested_by": rollout.requested_by,
+        "requested_at": rollout.requested_at,
+        "started_at": rollout.started_at,
+        "ended_at": rollout.ended_at,
+        "state": rollout.state,
+        "reason": rollout.reason,
+        "rolled_back_seconds": rollout.rolled_back_seconds,
+        "plan": rollout.plan,
+        "steps": list(rollout.plan.policy.steps) if rollout.plan else [],
+        "commands": [command for tick in ticks for command in tick.commands],
+        "verdict": progress.judgement if progress else None,
+        "evidence": progress.evidence if progress else None,
+        "ticks": ticks,
+        "reached": progress.phase if progress else Phase.PREPARING,
+    }
+
+
+def read_ticks(
+    tenant_id: str, project: str, name: str, rollout_id: str, deployments: DeploymentRepository
+) -> list[Tick]:
+    """All of them, page by page."""
+    ticks: list[Tick] = []
+    after: str | None = None
+    while True:
+        page = deployments.list_ticks(
+            tenant_id, project, name, rollout_id, PageRequest(after=after)
+        )
+        ticks.extend(page.items)
+        if page.next_after is None:
+            return ticks
+        after = page.next_after
+
+
+def _find_ended(
+    tenant_id: str, project: str, name: str, rollout_id: str, deployments: DeploymentRepository
+) -> tuple[Deployment | None, Rollout | None]:
+    """The rollout of that name; without one, the deployment's last. None while it has not ended."""
+    deployment, rollout = deployments.find(tenant_id, project, name, rollout_id or None)
+    if not rollout_id and deployment is not None and deployment.last_rollout is not None:
+        last = deployment.last_rollout.rollout_id
+        _, rollout = deployments.find(tenant_id, project, name, last)
+    if rollout is None or rollout.state in _OPEN:
+        return deployment, None
+    return deployment, rollout

@@ -1,0 +1,93 @@
+"""The judgement of one tick: the metrics read, and the statistics asked; Inconclusive wherever that is not possible."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from controlplane.errors import UnavailableError
+from controlplane.serving.analysis import CheckResult, Judgement, Reading, Verdict
+from controlplane.serving.cluster_ports import TransitionObservation
+from controlplane.serving.metric_ports import MetricSource, ReadingRequest
+from controlplane.serving.model import FrozenPlan
+from controlplane.serving.ports import RevisionState
+from controlplane.serving.preflight import transition_of
+from controlplane.serving.rollout import Owned
+from controlplane.serving.states import Phase
+from controlplane.serving.statistics.evidence import Evidence
+from controlplane.serving.statistics.judging import judge
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """None where the tick was not to be judged."""
+
+    evidence: Evidence
+    judgement: Judgement | None = None
+
+
+def judge_tick(
+    owned: Owned,
+    plan: FrozenPlan,
+    observation: TransitionObservation,
+    moment: datetime,
+    metrics: MetricSource,
+) -> Judged:
+    """What the metrics say at this tick. A stable revision in trouble is not the canary's fault: Inconclusive."""
+    progress = owned.progress
+    if not _is_judged(owned, plan, observation):
+        return Judged(progress.evidence)
+    reading = _read(owned, plan, metrics)
+    if reading is None:
+        return Judged(progress.evidence, _inconclusive("MetricsUnavailable", "no metrics came"))
+    compared = progress.phase is not Phase.BAKING
+    evidence, judgement = judge(
+        plan.policy.analysis, progress.evidence, reading, moment=moment, compared=compared
+    )
+    if progress.phase is Phase.PREPARING:
+        return Judged(evidence)
+    stable = observation.stable
+    if stable is not None and stable.state is not RevisionState.READY:
+        seen = f"the stable revision is {stable.state}: {stable.message}"
+        return Judged(evidence, _inconclusive("StableUnhealthy", seen))
+    return Judged(evidence, judgement)
+
+
+def _is_judged(owned: Owned, plan: FrozenPlan, observation: TransitionObservation) -> bool:
+    """From the moment when the canary is ready, so that the first step has a reading to be compared with."""
+    progress, policy = owned.progress, plan.policy
+    if plan.stable is None or progress.phase is Phase.ROLLING_BACK:
+        return False
+    if progress.phase is Phase.PREPARING:
+        return bool(policy.steps) and observation.canary.state is RevisionState.READY
+    if progress.phase is Phase.BAKING:
+        return policy.final_bake_seconds > 0
+    return True
+
+
+def _read(owned: Owned, plan: FrozenPlan, metrics: MetricSource) -> Reading | None:
+    progress = owned.progress
+    transition = transition_of(owned, plan)
+    stepping = progress.phase in (Phase.STEPPING, Phase.AWAITING_APPROVAL)
+    step = plan.policy.steps[progress.step] if stepping else None
+    request = ReadingRequest(
+        *owned.reference.place,
+        plan.mechanism,
+        transition.canary.name,
+        transition.stable.name if transition.stable else None,
+        since=owned.active.started_at,
+        mirrored=bool(step and not step.percent and step.mirror_percent),
+        policy=plan.policy.analysis,
+        headers=transition.headers,
+    )
+    try:
+        return metrics.read(request)
+    except UnavailableError as away:
+        logger.warning("a tick of the rollout has no metrics: %s", away)
+        return None
+
+
+def _inconclusive(code: str, message: str) -> Judgement:
+    check = CheckResult(check="traffic", verdict=Verdict.INCONCLUSIVE, code=code, message=message)
+    return Judgement(verdict=Verdict.INCONCLUSIVE, checks=(check,))

@@ -1,0 +1,215 @@
+"""What is found out before the first write, and what the rollout goes by from then on."""
+
+from collections.abc import Sequence
+
+from controlplane.errors import NotFoundError, RolloutFailedError
+from controlplane.reasons import Reason
+from controlplane.serving.cluster_ports import (
+    ClusterSurvey,
+    Mechanism,
+    RolloutCluster,
+    Transition,
+)
+from controlplane.serving.model import (
+    FrozenPlan,
+    FrozenRevision,
+    RetiringRevision,
+    Revision,
+    ServedVersion,
+    ServingState,
+)
+from controlplane.serving.ports import (
+    DeploymentRepository,
+    RevisionSpec,
+    ServedArtifacts,
+    VersionCatalog,
+)
+from controlplane.serving.progress import Progress
+from controlplane.serving.rollout import Owned, RolloutReference, read_owned
+from controlplane.serving.runtimes import ServiceKind, find_layout_fault, runtime_for
+from controlplane.serving.settings import DeploymentSettings
+from controlplane.serving.states import RolloutKind
+from controlplane.serving.strategy import AllAtOnce, RolloutPolicy
+
+
+def check_rollout(
+    reference: RolloutReference,
+    *,
+    deployments: DeploymentRepository,
+    versions: VersionCatalog,
+    artifacts: ServedArtifacts,
+    cluster: RolloutCluster,
+) -> None:
+    """Find out what must fail before anything is changed, and freeze what the rollout goes by.
+
+    Raises RolloutFailedError with code and remedy of the first obstacle. A rollback is held up by none but the
+    cluster: its revision was checked when it was rolled out.
+    """
+    owned = read_owned(reference, deployments)
+    if owned.deployment.serving is not ServingState.RUNNING:
+        raise RolloutFailedError(
+            "DeploymentStopped",
+            f"deployment {reference.deployment} is {owned.deployment.serving}",
+            remedy="Resume the deployment, then ask for the rollout again.",
+        )
+    version = _version(owned, owned.active.model_version, versions)
+    if owned.active.kind is not RolloutKind.ROLLBACK:
+        _check_version(owned, version, versions, artifacts)
+    plan = _plan(owned, version, versions, cluster)
+    _refuse(cluster.find_obstacles(transition_of(owned, plan)))
+    if owned.rollout.plan == plan:
+        return
+    progress = owned.rollout.progress or Progress()
+    record = owned.rollout.model_copy(update={"plan": plan, "progress": progress})
+    deployments.save_progress(reference.tenant_id, reference.project, owned.deployment, record)
+
+
+def transition_of(owned: Owned, plan: FrozenPlan) -> Transition:
+    """The way from one revision to the other, as it was frozen."""
+    return transition_between(*owned.reference.place, owned.active.rollout_id, plan)
+
+
+def transition_between(
+    tenant_id: str, project: str, deployment: str, rollout_id: str, plan: FrozenPlan
+) -> Transition:
+    """The same for a rollout that runs no more."""
+    place = (tenant_id, project, deployment)
+    return Transition(
+        *place,
+        rollout_id,
+        plan.mechanism,
+        _spec(place, rollout_id, plan.canary),
+        _spec(place, rollout_id, plan.stable) if plan.stable else None,
+        plan.canary.settings.headers,
+    )
+
+
+def frozen_plan(owned: Owned) -> FrozenPlan:
+    """Raises RolloutFailedError for a rollout that no preflight has passed."""
+    if owned.rollout.plan is None:
+        raise RolloutFailedError(
+            "NoPreflight",
+            "the rollout was not checked before it was carried out",
+            remedy="Ask for a rollout again; if it fails again, tell the platform's administrators.",
+        )
+    return owned.rollout.plan
+
+
+def _check_version(
+    owned: Owned, version: ServedVersion, versions: VersionCatalog, artifacts: ServedArtifacts
+) -> None:
+    reference = owned.reference
+    runtime = runtime_for(version.format, owned.deployment.settings.runtime)
+    _refuse(
+        versions.find_obstacles(
+            reference.tenant_id, reference.project, owned.deployment.model, version.number
+        )
+    )
+    fault = artifacts.find_fault(version)
+    if fault is not None:
+        raise RolloutFailedError(
+            "ArtifactChanged",
+            f"the files of version {version.number} are not as they were registered: {fault}",
+            remedy="Upload the model again; it becomes a new version.",
+        )
+    layout = find_layout_fault(runtime, version.files, reference.deployment)
+    if layout is not None:
+        raise RolloutFailedError(
+            "ModelLayout", layout, remedy="Lay the files out so and upload the model again."
+        )
+
+
+def _plan(
+    owned: Owned, version: ServedVersion, versions: VersionCatalog, cluster: RolloutCluster
+) -> FrozenPlan:
+    policy = _policy(owned)
+    settings = _settings(owned)
+    runtime = runtime_for(version.format, settings.runtime)
+    survey = cluster.survey(owned.reference.tenant_id)
+    mechanism = _mechanism(survey, runtime.kind, owned.deployment.stable, policy)
+    canary = _frozen(version, settings)
+    return FrozenPlan(
+        policy=policy, mechanism=mechanism, canary=canary, stable=_stable(owned, versions)
+    )
+
+
+def _stable(owned: Owned, versions: VersionCatalog) -> FrozenRevision | None:
+    stable = owned.deployment.stable
+    if stable is None or not owned.has_stable:
+        return None
+    return _frozen(_version(owned, stable.model_version, versions), stable.settings)
+
+
+def _policy(owned: Owned) -> RolloutPolicy:
+    """All at once where there is nothing to compare with, and where the revision was judged before."""
+    policy = owned.active.policy or owned.deployment.settings.rollout
+    if owned.has_stable and owned.active.kind is RolloutKind.ROLLOUT:
+        return policy
+    return policy.model_copy(update={"strategy": AllAtOnce(), "final_bake_seconds": 0})
+
+
+def _settings(owned: Owned) -> DeploymentSettings:
+    """A revision that is kept warm goes on as it is."""
+    previous: RetiringRevision | None = next(
+        (r for r in owned.deployment.retiring if r.model_version == owned.active.model_version),
+        None,
+    )
+    if owned.active.kind is RolloutKind.ROLLBACK and previous is not None:
+        return previous.settings
+    return owned.deployment.settings
+
+
+def _mechanism(
+    survey: ClusterSurvey, kind: ServiceKind, stable: Revision | None, policy: RolloutPolicy
+) -> Mechanism:
+    """What the revision before uses, if it can; else the first that the cluster has for this kind of object."""
+    grouped = kind is ServiceKind.LLM_INFERENCE_SERVICE
+    fitting = [m for m in survey.mechanisms if (m is Mechanism.GROUP) is grouped]
+    if stable is not None and stable.mechanism in fitting:
+        return stable.mechanism
+    if fitting:
+        return fitting[0]
+    usual = Mechanism.GROUP if grouped else Mechanism.ROUTE
+    refusal = survey.refusals.get(usual) or Reason(
+        code="NoMechanism",
+        message="the cluster has nothing that could split traffic",
+        remedy="Install a gateway of the Gateway API, or set the strategy AllAtOnce.",
+    )
+    if policy.steps:
+        _refuse([refusal])
+    return usual
+
+
+def _refuse(obstacles: Sequence[Reason]) -> None:
+    if obstacles:
+        first, others = obstacles[0], len(obstacles) - 1
+        more = f" ({others} more: {', '.join(o.code for o in obstacles[1:])})" if others else ""
+        raise RolloutFailedError(
+            first.code, first.message + more, remedy=first.remedy or "Ask for a rollout again."
+        )
+
+
+def _version(owned: Owned, number: int, versions: VersionCatalog) -> ServedVersion:
+    reference = owned.reference
+    try:
+        return versions.get_version(
+            reference.tenant_id, reference.project, owned.deployment.model, number
+        )
+    except NotFoundError as gone:
+        raise RolloutFailedError(
+            "VersionGone", str(gone), remedy="Upload the model again; it becomes a new version."
+        ) from gone
+
+
+def _frozen(version: ServedVersion, settings: DeploymentSettings) -> FrozenRevision:
+    return FrozenRevision(version=version.model_copy(update={"files": {}}), settings=settings)
+
+
+def _spec(place: tuple[str, str, str], rollout_id: str, frozen: FrozenRevision) -> RevisionSpec:
+    return RevisionSpec(
+        *place,
+        rollout_id,
+        frozen.version,
+        runtime_for(frozen.version.format, frozen.settings.runtime),
+        frozen.settings,
+    )
