@@ -1,4 +1,4 @@
-"""The embedded mode's command line: `python -m local --state .local up|down|status|demo`."""
+"""The embedded mode's command line: `python -m local --state .local up|down|status|fault|demo`."""
 
 import sys
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from local import fault_commands, stack
 from local import settings as settings_module
-from local import stack
 from local.audit import AuditClient, AuditError
 from local.cluster_seed import ClusterError
 from local.deploy.assembly import AssemblyError
 from local.deploy.repairs import RepairError
 from local.deploy.stacks import DeploymentError
 from local.deploy.synthesis import SynthesisError
+from local.faults import FaultError
 from local.platform_client import PlatformError
 from local.processes import ProcessError
 from local.settings import Settings, SettingsError
@@ -28,6 +29,7 @@ EXPECTED = (
     AuditError,
     ClusterError,
     DeploymentError,
+    FaultError,
     PlatformError,
     ProcessError,
     RepairError,
@@ -42,6 +44,7 @@ application = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+application.add_typer(fault_commands.application, name="fault")
 console = Console(soft_wrap=True)
 
 

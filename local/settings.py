@@ -48,6 +48,7 @@ class Settings:
     ports: Ports
     real_kubeconfig: Path | None = None
     real_ingress_url: str = ""
+    real_metrics_url: str = ""
     project: Path = PROJECT
 
     @property
@@ -59,6 +60,13 @@ class Settings:
         if self.real_kubeconfig is not None:
             return self.real_ingress_url
         return f"http://{HOST}:{self.ports.gateway}"
+
+    @property
+    def metrics_url(self) -> str:
+        """The gateway's own figures; with a real cluster its Prometheus (HEADRACE_METRICS_URL), if there is one."""
+        if self.real_kubeconfig is not None:
+            return self.real_metrics_url
+        return f"http://{HOST}:{self.ports.gateway_metrics}/metrics"
 
     @property
     def kubeconfig(self) -> Path:
@@ -100,6 +108,7 @@ def load(
         ports=Ports(**chosen),
         real_kubeconfig=kubeconfig.absolute() if kubeconfig else None,
         real_ingress_url=environment.get("HEADRACE_INGRESS_URL", "").rstrip("/"),
+        real_metrics_url=environment.get("HEADRACE_METRICS_URL", "").rstrip("/"),
     )
     _refuse_repeated(settings.ports)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -219,7 +219,17 @@ def _wait(processes: Processes, started: list[Service], timer: "_Timer") -> None
 
 
 def _context(settings: Settings) -> dict[str, str]:
-    return {"headrace:target": "embedded", "headrace:ingress-url": settings.ingress_url}
+    context = {
+        "headrace:target": "embedded",
+        "headrace:ingress-url": settings.ingress_url,
+        "headrace:metrics-url": settings.metrics_url,
+    }
+    if settings.real_kubeconfig is not None and settings.metrics_url:
+        context |= {
+            "headrace:metrics-source": "Prometheus",
+            "headrace:metrics-gateway": "envoy_gateway",
+        }
+    return context
 
 
 def _described(settings: Settings, outputs: dict[str, str], users: list[User]) -> dict[str, Any]:

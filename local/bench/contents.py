@@ -9,14 +9,20 @@ from boto3.dynamodb.types import TypeSerializer
 from pydantic import BaseModel
 
 from controlplane.adapters.dynamodb_audit import audit_partition
-from controlplane.adapters.dynamodb_deployments import deployment_key, rollout_key
+from controlplane.adapters.dynamodb_deployments import (
+    deployment_key,
+    history_key,
+    rollout_key,
+    tick_key,
+)
 from controlplane.adapters.dynamodb_items import as_item
 from controlplane.adapters.dynamodb_machines import api_key_key, machine_key
-from controlplane.adapters.dynamodb_models import model_key, version_key
+from controlplane.adapters.dynamodb_models import MARKS, aliases_key, model_key, version_key
 from controlplane.adapters.dynamodb_people import person_key
 from controlplane.adapters.dynamodb_policies import policy_key
 from controlplane.adapters.dynamodb_projects import project_key
 from controlplane.adapters.dynamodb_quotas import quotas_key
+from controlplane.adapters.dynamodb_signing_keys import signing_key_key
 from controlplane.adapters.dynamodb_subscriptions import subscription_key
 from controlplane.adapters.dynamodb_table import Key, tenant_partition
 from controlplane.adapters.dynamodb_tenants import (
@@ -27,8 +33,11 @@ from controlplane.adapters.dynamodb_tenants import (
 )
 from controlplane.adapters.dynamodb_tiers import group_key, subscriber_key, tier_key, use_key
 from controlplane.adapters.dynamodb_uploads import upload_key
+from controlplane.adapters.dynamodb_webhook_deliveries import delivery_key
+from controlplane.adapters.dynamodb_webhooks import routes_key, webhook_key
 from controlplane.people.model import PersonStatus
 from controlplane.registry.model import ModelVersion
+from controlplane.serving.model import RolloutState, ServingState
 from local.bench import entities
 from local.bench.entities import DEPLOYMENT, MANAGED, MODEL, PROJECT, TENANT
 
@@ -40,12 +49,21 @@ EARLIER_CHANGES = 21
 MAX_POLICIES = 30
 # Of these there are fewer on any platform: one for every tenth number, one for every hundredth.
 _RARER = {"upload", "deployment", "rejected", "locked", "suspended", "suspended entry"}
-_RARER |= {"subscription", "subscriber", "record", "unused key"}
+_RARER |= {"subscription", "subscriber", "record", "unused key", "aliases", "named version"}
+_RARER |= {"signing key"}
 # The embedded cloud takes seconds for a query when a partition is much larger.
-_RARER |= {"person", "principal", "machine", "key"}
+_RARER |= {"person", "principal", "machine", "key", "webhook", "delivery"}
 _RAREST = {"tier", "mapped tier", "mapping"}
 # What requests use up that are no deletions.
 _USED_UP = {"person", "principal", "locked", "suspended", "suspended entry", "unused key"}
+_USED_UP |= {"aliases", "signing key"}
+# Deployments that are told something, which can be told it once, by what it is; each with its rollout.
+COMMANDS = ("pause", "resume", "promote", "abort", "approve")
+SWITCHES = ("stop", "start")
+_COMMANDED = {f"{command} {thing}" for command in COMMANDS for thing in ("deployment", "rollout")}
+_COMMANDED |= {f"{switch} deployment" for switch in SWITCHES}
+_RARER |= _COMMANDED
+_USED_UP |= _COMMANDED
 _NOWHERE = Key("", "")
 
 
@@ -59,15 +77,24 @@ _PREFIXES = {
     "suspended": "u",
     "project": "p",
     "model": "m",
+    "signing key": "y",
     "upload": "u-1",
     "deployment": "d",
     "person": "s",
     "locked": "l",
     "machine": "c",
+    "webhook": "w",
     "policy": "o",
     "tier": "i",
     "mapped tier": "h",
     "group": "g",
+    "pause": "ca",
+    "resume": "cb",
+    "promote": "cc",
+    "abort": "cd",
+    "approve": "ce",
+    "stop": "cf",
+    "start": "cg",
 }
 
 
@@ -100,11 +127,20 @@ def fixed_items(chain: entities.Chain) -> Iterator[Item]:
     yield _item(model_key(TENANT, PROJECT, MODEL), entities.model(MODEL, versions=1_000_000))
     version = entities.VERSION
     yield _item(version_key(TENANT, PROJECT, MODEL, version), entities.version(version))
+    other = entities.OTHER_VERSION
+    yield _item(version_key(TENANT, PROJECT, MODEL, other), entities.version(other))
+    yield _item(aliases_key(TENANT, PROJECT, MODEL), entities.aliases(MODEL))
+    signer = entities.SIGNING_KEY
+    yield _item(signing_key_key(TENANT, PROJECT, signer), entities.signing_key(signer))
     upload = entities.UPLOAD
     yield _item(upload_key(TENANT, PROJECT, MODEL, upload), entities.upload(upload))
     yield _item(deployment_key(TENANT, PROJECT, DEPLOYMENT), entities.deployment(DEPLOYMENT))
     rollout = rollout_key(TENANT, PROJECT, DEPLOYMENT, entities.ROLLOUT)
     yield _item(rollout, entities.rollout())
+    yield _item(history_key(TENANT, PROJECT, entities.rollout()), entities.rollout())
+    for number in range(10):
+        tick = entities.tick(number)
+        yield _item(tick_key(TENANT, PROJECT, DEPLOYMENT, tick), tick)
 
 
 _USE = dict.fromkeys(("projects", "models", "stored_bytes", "deployments"), 1_000) | {"version": 1}
@@ -127,6 +163,11 @@ def _of_tenant() -> Iterator[Item]:
     yield _item(api_key_key(TENANT, entities.API_KEY), entities.api_key(entities.API_KEY))
     yield _item(policy_key(TENANT, entities.POLICY), entities.policy(entities.POLICY))
     yield _item(policies_key(TENANT), entities.policy_book())
+    yield _item(webhook_key(TENANT, entities.WEBHOOK), entities.webhook(entities.WEBHOOK))
+    # Room for the few that are made: those that are there have no routes.
+    yield _plain(routes_key(TENANT), {"routes": {}})
+    delivery = entities.DELIVERY
+    yield _item(delivery_key(TENANT, entities.WEBHOOK, delivery), entities.delivery(delivery))
 
 
 _ADMINISTRATOR = {"kind": "person", "name": "root", "status": "Active", "roles": ["tenant-admin"]}
@@ -182,6 +223,7 @@ def _named_in_tenant(number: int) -> dict[str, tuple[Key, Item]]:
     machine, key_id = numbered("machine", number), numbered_key(number)
     group = numbered("group", number)
     unused = unused_key(number)
+    webhook, delivery = numbered("webhook", number), f"d-{number:020x}"
     return {
         "subscription": (subscription_key(TENANT, group), {"subscriber": {"S": group}}),
         "person": (person_key(TENANT, person), _called(person)),
@@ -196,6 +238,11 @@ def _named_in_tenant(number: int) -> dict[str, tuple[Key, Item]]:
             api_key_key(TENANT, unused),
             {"key_id": {"S": unused}, "digest": {"S": entities.key_text(unused)[1]}},
         ),
+        "webhook": (webhook_key(TENANT, webhook), {"name": {"S": webhook}}),
+        "delivery": (
+            delivery_key(TENANT, entities.WEBHOOK, delivery),
+            {"delivery_id": {"S": delivery}},
+        ),
         "rejected": (Key(tenant_partition(TENANT), f"REJECTED#2026#{number:016x}"), {}),
     }
 
@@ -207,14 +254,30 @@ def _called(person: str) -> Item:
 def _named_in_project(number: int) -> dict[str, tuple[Key, Item]]:
     project, deployment = numbered("project", number), numbered("deployment", number)
     model, upload = numbered("model", number), numbered("upload", number)
-    version = numbered_version(number)
+    version, signer = numbered_version(number), numbered("signing key", number)
     return {
         "project": (project_key(TENANT, project), {"name": {"S": project}}),
         "model": (model_key(TENANT, PROJECT, model), {"name": {"S": model}}),
+        "signing key": (signing_key_key(TENANT, PROJECT, signer), {"name": {"S": signer}}),
+        "aliases": (aliases_key(TENANT, PROJECT, model), {"model": {"S": model}}),
+        "named version": (version_key(TENANT, PROJECT, model, entities.VERSION), {}),
         "version": (version_key(TENANT, PROJECT, MODEL, version), {"number": {"N": str(version)}}),
         "upload": (upload_key(TENANT, PROJECT, MODEL, upload), {"upload_id": {"S": upload}}),
         "deployment": (deployment_key(TENANT, PROJECT, deployment), {"name": {"S": deployment}}),
+        **_named_to_be_told(number),
     }
+
+
+def _named_to_be_told(number: int) -> dict[str, tuple[Key, Item]]:
+    found: dict[str, tuple[Key, Item]] = {}
+    for word in (*COMMANDS, *SWITCHES):
+        name = numbered(word, number)
+        key = deployment_key(TENANT, PROJECT, name)
+        found[f"{word} deployment"] = (key, {"name": {"S": name}})
+        if word in COMMANDS:
+            rollout = rollout_key(TENANT, PROJECT, name, entities.ROLLOUT)
+            found[f"{word} rollout"] = (rollout, {"deployment": {"S": name}})
+    return found
 
 
 def _recorded(number: int, chain: entities.Chain) -> Iterator[Item]:
@@ -247,12 +310,18 @@ def _patterns() -> dict[str, Item]:
         "machine": entities.machine("c"),
         "key": entities.api_key(entities.API_KEY),
         "unused key": entities.api_key(entities.API_KEY),
+        "webhook": entities.webhook("w"),
+        "delivery": entities.delivery(entities.DELIVERY),
         "project": entities.project("p"),
         "model": entities.model("m"),
+        "signing key": entities.signing_key("y"),
+        "aliases": entities.aliases("m"),
+        "named version": entities.version(entities.VERSION),
         "version": entities.version(entities.VERSION),
         "upload": entities.upload(entities.UPLOAD),
         "deployment": entities.deployment("d"),
         "rejected": entities.rejected_upload(),
+        **_to_be_told(),
     }
     plain: dict[str, Mapping[str, Any]] = {
         "quotas": _USE,
@@ -265,10 +334,21 @@ def _patterns() -> dict[str, Item]:
     }
 
 
+def _to_be_told() -> dict[str, BaseModel]:
+    found: dict[str, BaseModel] = {}
+    for command in COMMANDS:
+        found[f"{command} deployment"] = entities.commanded("c", paused=command == "resume")
+        found[f"{command} rollout"] = entities.rollout("c", RolloutState.RUNNING)
+    found["stop deployment"] = entities.deployment("c")
+    found["start deployment"] = entities.deployment("c", ServingState.STOPPED)
+    return found
+
+
 def _item(key: Key, entity: BaseModel) -> Item:
     item = as_item(key, entity)
     if isinstance(entity, ModelVersion):
-        del item["served_by"]  # a set, which is not there while it is empty
+        for name in MARKS:
+            del item[name]  # sets, which are not there while they are empty
     return _serialised(item)
 
 

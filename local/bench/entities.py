@@ -17,16 +17,36 @@ from controlplane.people.keys import mint
 from controlplane.people.model import ApiKey, Machine, Person, PersonStatus
 from controlplane.projects.model import Project
 from controlplane.reasons import Reason
+from controlplane.registry.aliases import Aliases, AliasState
 from controlplane.registry.manifest import ManifestFile
 from controlplane.registry.model import Model, ModelVersion, VersionSource
+from controlplane.registry.signing_keys import SigningKey
 from controlplane.registry.upload import RejectedUpload, Upload, UploadOrigin, UploadState
-from controlplane.serving.model import Deployment, Revision, Rollout, RolloutState
+from controlplane.serving.analysis import Verdict
+from controlplane.serving.model import (
+    ActiveRollout,
+    Deployment,
+    RetiringRevision,
+    Revision,
+    Rollout,
+    RolloutState,
+    ServingState,
+)
+from controlplane.serving.progress import Tick
+from controlplane.serving.states import Phase
 from controlplane.tiers.model import Subscription, Tier
+from controlplane.webhooks.model import Delivery, SecretVersion, Webhook
 
 TENANT, PROJECT, MODEL, DEPLOYMENT = "acme", "vision", "digits", "digits"
 # What lookups ask for. It is none of the numbered items, which requests may delete.
 VERSION, UPLOAD, ROLLOUT = 1, "u-0", "r-00000000"
+# Beyond those that are numbered: where an alias can move to and back again.
+OTHER_VERSION, ALIAS = 99_999_999, "staging"
 PERSON, MACHINE, API_KEY, POLICY, TIER = "ada", "ci", "kffffffffffff", "freeze", "gold"
+SIGNING_KEY = "release"
+# The first key of RFC 8032's test vectors.
+PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+WEBHOOK, DELIVERY = "pager", "d-ffffffffffffffffffff"
 # Who asks: the subject of an administrator of the tenant, and of one of the platform.
 ADMINISTRATOR, OPERATOR = "sub-root", "sub-operator"
 # The tenant that platform administrators work on: what they do to it must not lock the others' caller out.
@@ -109,6 +129,40 @@ def api_key(key_id: str, of_machine: str = MACHINE) -> ApiKey:
     )
 
 
+def signing_key(name: str) -> SigningKey:
+    return SigningKey(
+        name=name,
+        public_key=PUBLIC_KEY,
+        fingerprint="0" * 64,
+        created_at=_MOMENT,
+        created_by="bench",
+    )
+
+
+def webhook(name: str) -> Webhook:
+    return Webhook(
+        name=name,
+        webhook_id="wh-bench",
+        url="https://hooks.example.com/headrace",
+        events=("*",),
+        secrets=(SecretVersion(generation=1, key=1),),
+        created_at=_MOMENT,
+        created_by="bench",
+    )
+
+
+def delivery(delivery_id: str) -> Delivery:
+    return Delivery(
+        delivery_id=delivery_id,
+        webhook=WEBHOOK,
+        webhook_id="wh-bench",
+        event_id="an event",
+        event_type="RolloutEnded",
+        payload='{"metadata":{},"data":{}}',
+        created_at=_MOMENT,
+    )
+
+
 def policy(name: str) -> Policy:
     return Policy(name=name, text=RESTRICTION, created_at=_MOMENT, created_by="bench")
 
@@ -167,6 +221,11 @@ def version(number: int) -> ModelVersion:
     )
 
 
+def aliases(model: str) -> Aliases:
+    state = AliasState(model_version=VERSION, moved_at=_MOMENT, moved_by="bench")
+    return Aliases(model=model, named={ALIAS: state}, version=1)
+
+
 def upload(upload_id: str) -> Upload:
     return Upload(
         upload_id=upload_id,
@@ -190,17 +249,65 @@ def rejected_upload() -> RejectedUpload:
     )
 
 
-def deployment(name: str) -> Deployment:
+def deployment(name: str, serving: ServingState = ServingState.RUNNING) -> Deployment:
+    """It has a revision to return to."""
     stable = Revision(model_version=VERSION, name=f"{PROJECT}--{name}--v1", since=_MOMENT)
-    return Deployment(name=name, model=MODEL, created_at=_MOMENT, stable=stable, version=1)
+    before = RetiringRevision(
+        model_version=OTHER_VERSION,
+        name=f"{PROJECT}--{name}--v2",
+        retire_at=_MOMENT + timedelta(days=3650),
+        previous=True,
+    )
+    return Deployment(
+        name=name,
+        model=MODEL,
+        created_at=_MOMENT,
+        stable=stable,
+        retiring=(before,),
+        serving=serving,
+        version=1,
+    )
 
 
-def rollout() -> Rollout:
-    return Rollout(
+def commanded(name: str, *, paused: bool) -> Deployment:
+    """A deployment whose rollout awaits approval."""
+    active = ActiveRollout(
         rollout_id=ROLLOUT,
-        deployment=DEPLOYMENT,
-        model_version=VERSION,
-        state=RolloutState.PROMOTED,
+        model_version=OTHER_VERSION,
+        position="2026",
         requested_by="bench",
         requested_at=_MOMENT,
+        execution="bench",
+        started_at=_MOMENT,
+        ready_by=_MOMENT + timedelta(days=3650),
+        deadline=_MOMENT + timedelta(days=3650),
+        phase=Phase.AWAITING_APPROVAL,
+        percent=10,
+        paused=paused,
+    )
+    return deployment(name).with_changes(retiring=(), active=active)
+
+
+def rollout(name: str = DEPLOYMENT, state: RolloutState = RolloutState.PROMOTED) -> Rollout:
+    return Rollout(
+        rollout_id=ROLLOUT,
+        deployment=name,
+        model_version=VERSION,
+        state=state,
+        requested_by="bench",
+        requested_at=_MOMENT,
+        evidence="evidence/tenant-acme/vision/digits/r-00000000.json",
+    )
+
+
+def tick(number: int) -> Tick:
+    return Tick(
+        rollout_id=ROLLOUT,
+        number=number,
+        at=_MOMENT,
+        phase=Phase.STEPPING,
+        percent=10,
+        canary="Ready",
+        stable="Ready",
+        verdict=Verdict.INCONCLUSIVE,
     )

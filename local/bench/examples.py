@@ -5,6 +5,7 @@ A request of that number works on an object of its own wherever it would find an
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from local.bench import contents, entities
@@ -12,12 +13,19 @@ from local.bench.contents import numbered
 
 Json = dict[str, Any]
 Names = dict[str, str]
+_MODEL = "/projects/{project}/models/{model}"
+_VERSION = f"{_MODEL}/versions/{{version}}"
 _UPLOADS = "/projects/{project}/models/{model}/uploads"
-_ROLLOUTS = "/projects/{project}/deployments/{deployment}/rollouts"
+_DEPLOYMENTS = "/projects/{project}/deployments"
+_DEPLOYMENT = f"{_DEPLOYMENTS}/{{deployment}}"
+_ROLLOUTS = f"{_DEPLOYMENT}/rollouts"
 _MANIFEST = {
     "format": "sklearn",
     "files": [{"path": "model.joblib", "size": 1_000_000, "sha256": "5e" * 32}],
 }
+
+
+_CANARY = {"strategy": {"type": "Canary"}}
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,7 @@ FIXED: Names = {
     "project": entities.PROJECT,
     "model": entities.MODEL,
     "version": str(entities.VERSION),
+    "alias": entities.ALIAS,
     "upload": entities.UPLOAD,
     "deployment": entities.DEPLOYMENT,
     "rollout": entities.ROLLOUT,
@@ -62,9 +71,18 @@ FIXED: Names = {
     "machine": entities.MACHINE,
     "key": entities.API_KEY,
     "policy": entities.POLICY,
+    "webhook": entities.WEBHOOK,
+    "signing_key": entities.SIGNING_KEY,
+    "delivery": entities.DELIVERY,
     "tenant": entities.MANAGED,
     "tier": entities.TIER,
 }
+
+
+def _told(word: str, number: int) -> Names:
+    return {"deployment": numbered(word, number)}
+
+
 # What is removed, or can be changed in that way once only. The offsets keep what one takes from the others.
 NUMBERED: dict[str, Callable[[int], Names]] = {
     "DELETE /projects/{project}": lambda n: {"project": numbered("project", n)},
@@ -75,11 +93,16 @@ NUMBERED: dict[str, Callable[[int], Names]] = {
     "DELETE /projects/{project}/models/{model}/versions/{version}": lambda n: {
         "version": str(contents.numbered_version(n))
     },
+    f"DELETE {_MODEL}/aliases/{{alias}}": lambda n: {"model": numbered("model", n)},
     "DELETE /people/{person}": lambda n: {"person": numbered("person", n)},
     "POST /people/{person}/disable": lambda n: {"person": numbered("person", n + 4)},
     "POST /people/{person}/enable": lambda n: {"person": numbered("locked", n)},
     "DELETE /machines/{machine}": lambda n: {"machine": numbered("machine", n)},
     "DELETE /keys/{key}": lambda n: {"key": contents.numbered_key(n + 4)},
+    "DELETE /projects/{project}/signing-keys/{signing_key}": lambda n: {
+        "signing_key": numbered("signing key", n)
+    },
+    "DELETE /webhooks/{webhook}": lambda n: {"webhook": numbered("webhook", n)},
     "DELETE /policies/{policy}": lambda n: {"policy": numbered("policy", n)},
     "DELETE /tenants/{tenant}": lambda n: {"tenant": numbered("tenant", n)},
     "POST /tenants/{tenant}/activate": lambda n: {"tenant": numbered("suspended", n)},
@@ -96,12 +119,41 @@ NUMBERED: dict[str, Callable[[int], Names]] = {
     "PUT /subscriptions/{subscriber}": lambda n: {"subscriber": f"n{n}"},
     "DELETE /subscriptions/{subscriber}": lambda n: {"subscriber": numbered("group", n)},
 }
+NUMBERED |= {
+    f"POST {_ROLLOUTS}/{{rollout}}/{command}": partial(_told, command)
+    for command in contents.COMMANDS
+}
+NUMBERED |= {
+    f"POST {_DEPLOYMENT}/stop": partial(_told, "stop"),
+    f"POST {_DEPLOYMENT}/resume": partial(_told, "start"),
+}
 _ADDRESS = "somebody@acme.example"
+
+
+def _either(unique: str) -> int:
+    """A version that the alias does not name yet."""
+    return entities.OTHER_VERSION if int(unique) % 2 else entities.VERSION
+
+
 # By the number as text, which an `Idempotency-Key` stands before.
 BODIES: dict[str, Callable[[str], Json]] = {
     "POST /projects": lambda unique: {"name": f"new{unique}"},
     f"POST {_UPLOADS}": lambda _: _MANIFEST,
+    f"PATCH {_MODEL}": lambda unique: {"tags": {"n": unique}},
+    f"PATCH {_VERSION}": lambda unique: {"tags": {"n": unique}},
+    f"PUT {_VERSION}/card": lambda unique: {"text": unique},
+    f"POST {_VERSION}/approve": lambda unique: {"reason": unique},
+    f"POST {_VERSION}/reject": lambda unique: {"reason": unique},
+    f"POST {_MODEL}/aliases": lambda unique: {"aliases": {"champion": _either(unique)}},
+    f"PUT {_MODEL}/aliases/{{alias}}": lambda unique: {"version": _either(unique)},
+    "PUT /projects/{project}/registry-policy": lambda _: {"gates": [{"gate": "scan_clean"}]},
     f"POST {_ROLLOUTS}": lambda _: {"version": entities.VERSION},
+    f"POST {_DEPLOYMENTS}": lambda unique: {"name": f"n{unique}", "model": entities.MODEL},
+    f"POST {_DEPLOYMENT}/plan": lambda _: {"version": entities.OTHER_VERSION, "policy": _CANARY},
+    f"PUT {_DEPLOYMENT}/settings": lambda unique: {
+        "autoscaling": {"max_replicas": 1 + int(unique) % 100}
+    },
+    "PUT /projects/{project}/serving-policy": lambda unique: {"auto_deploy": int(unique) % 2 == 0},
     "POST /people": lambda unique: {"name": f"n{unique}", "email": _ADDRESS, "roles": ["viewer"]},
     "PATCH /people/{person}": lambda _: {"roles": ["viewer"]},
     "POST /machines": lambda unique: {"name": f"n{unique}"},
@@ -114,6 +166,12 @@ BODIES: dict[str, Callable[[str], Json]] = {
         "text": entities.RESTRICTION,
         "enabled": False,
     },
+    "POST /projects/{project}/signing-keys": lambda unique: {
+        "name": f"n{unique}",
+        "public_key": entities.PUBLIC_KEY,
+    },
+    "POST /webhooks": lambda unique: {"name": f"n{unique}", "url": "https://hooks.example.com"},
+    "PATCH /webhooks/{webhook}": lambda unique: {"description": unique},
     "POST /policies/validate": lambda _: {"text": entities.RESTRICTION},
     "PATCH /policies/{policy}": lambda unique: {"description": unique},
     "POST /tenants": lambda unique: {
@@ -157,10 +215,16 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
     ),
 }
 # Answers that hold presigned requests or temporary credentials: signing costs CPU.
-SIGNING = frozenset({f"POST {_UPLOADS}", "POST /projects/{project}/models/{model}/credentials"})
+SIGNING = frozenset(
+    {
+        f"POST {_UPLOADS}",
+        "POST /projects/{project}/models/{model}/credentials",
+        f"GET {_ROLLOUTS}/{{rollout}}/evidence",
+    }
+)
 # Asks Cognito or S3, by clients of the SDK.
 BY_SDK = frozenset({"POST /token", "GET /audit/verification"})
 # No POST by what it does: a policy's text is checked, and nothing is asked or changed.
-READING = frozenset({"POST /policies/validate"})
-# A tenant has at most 50 policies: of these few can be made.
-FEW_OF_A_KIND = frozenset({"POST /policies"})
+READING = frozenset({"POST /policies/validate", f"POST {_DEPLOYMENT}/plan"})
+# A tenant has at most 50 policies and 20 webhooks: of these few can be made.
+FEW_OF_A_KIND = frozenset({"POST /policies", "POST /webhooks"})

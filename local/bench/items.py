@@ -125,6 +125,7 @@ def _roles(aws: EmbeddedCloud) -> dict[str, str]:
 
 def _secrets(aws: EmbeddedCloud, name: str) -> dict[str, str]:
     texts = {"CURSOR": "a key for cursors", "AUDIT": entities.CHAIN_KEYS, "MACHINE": "a key"}
+    texts["WEBHOOK"] = entities.CHAIN_KEYS
     client = aws.client("secretsmanager")
     arns = {
         f"{kind}_SECRET_ARN": client.create_secret(

@@ -18,6 +18,7 @@ from typing import Any
 from local.cloud.layers import LayerCache
 from local.cloud.replacements import REPLACEMENTS, Replacement
 from local.cloud.streams import StreamDelivery
+from local.cloud.task_limits import TimeLimits, await_answer
 from local.cloud.workers import read_log, worker_command
 
 MINISTACK_VERSION = "1.5.33"
@@ -59,6 +60,11 @@ def _provide_hooks(layers: LayerCache, sdk: Path, endpoint: str) -> None:
         notify=functions["_send_ddb_stream_failure_record"],
         endpoint=endpoint,
     )
+    workflow = vars(importlib.import_module("ministack.services.stepfunctions"))
+    workflow["headrace_time_limits"] = TimeLimits(
+        evaluate=workflow["_jsonata_state_field"], fail=workflow["_ExecutionError"]
+    )
+    workflow["headrace_await_answer"] = await_answer
 
 
 def _replace(where: str, replacements: list[Replacement]) -> None:

@@ -228,4 +228,66 @@ REPLACEMENTS = (
 """,
         "the same within Map and Parallel",
     ),
+    Replacement(
+        f"{_WORKFLOW}:_execute_task",
+        """\
+                effective = _apply_jsonata_arguments(state_def, raw_input, ctx)
+""",
+        """\
+                effective = _apply_jsonata_arguments(state_def, raw_input, ctx)
+                state_def = headrace_time_limits(state_def, raw_input, ctx)
+""",
+        "the TimeoutSeconds and HeartbeatSeconds of a JSONata task may be computed",
+    ),
+    Replacement(
+        f"{_WORKFLOW}:_invoke_with_callback",
+        """\
+    evt = threading.Event()
+""",
+        """\
+    evt = threading.Event()
+    started = time.monotonic()
+""",
+        "a task that waits for its token has its heartbeats and time limits",
+    ),
+    Replacement(
+        f"{_WORKFLOW}:_invoke_with_callback",
+        """\
+        try:
+            _call_lambda(func_ref, lambda_payload)
+        except _ExecutionError:
+            pass
+""",
+        """\
+        try:
+            _call_lambda(func_ref, lambda_payload)
+        except _ExecutionError:
+            _task_tokens.pop(token, None)
+            raise
+""",
+        "a function that fails fails the task at once, though it was to answer by its token",
+    ),
+    Replacement(
+        f"{_WORKFLOW}:_invoke_with_callback",
+        """\
+    timeout = state_def.get("TimeoutSeconds", 99999)
+    if not evt.wait(timeout=timeout):
+        _task_tokens.pop(token, None)
+        raise _ExecutionError("States.Timeout",
+                              "Task timed out waiting for callback")
+""",
+        """\
+    error, cause = headrace_await_answer(_task_tokens[token], state_def, started)
+    if error:
+        _task_tokens.pop(token, None)
+        raise _ExecutionError(error, cause)
+""",
+        "a task that waits for its token has its heartbeats and time limits",
+    ),
+    Replacement(
+        f"{_WORKFLOW}:_send_task_heartbeat",
+        'info["heartbeat"] = now_iso()',
+        'info["heartbeat"] = time.monotonic()',
+        "the same",
+    ),
 )

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -24,6 +24,7 @@ from local.gateway.kubernetes_watch import (
 from local.gateway.metrics import GatewayMetrics
 from local.gateway.operations import operations_application
 from local.gateway.proxy import Proxy, new_session
+from local.gateway.route_versions import RouteVersions
 from local.gateway.routing_table import compile_table
 from local.gateway.seeding import seed
 from local.gateway.status_writer import StatusWriter
@@ -61,6 +62,7 @@ class Gateway:
         self._metrics = GatewayMetrics()
         self._access_log = AccessLog(sys.stdout if options.access_log else None)
         self._watches: dict[str, KubernetesWatch] = {}
+        self._snapshot = Snapshot()  # what the table was compiled from
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then let requests in flight finish within the grace time."""
@@ -123,10 +125,15 @@ class Gateway:
             name: KubernetesWatch(api, path, self._changed.set, optional=name == "reference_grants")
             for name, path in paths.items()
         }
+        watches = self._watches
+        versions = RouteVersions(
+            api, watches["services"], watches["endpoint_slices"], self._changed.set
+        )
         async with asyncio.TaskGroup() as tasks:
-            for watch in self._watches.values():
+            for watch in watches.values():
                 tasks.create_task(watch.run())
-            tasks.create_task(self._compile())
+            tasks.create_task(versions.run())
+            tasks.create_task(self._compile(versions))
             tasks.create_task(self._write_statuses(StatusWriter(api, self._options.gateway)))
 
     async def _seed(self, api: KubernetesApi) -> None:
@@ -140,20 +147,22 @@ class Gateway:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    def _snapshot(self) -> Snapshot:
+    def _observed(self) -> Snapshot:
         return Snapshot(**{name: watch.objects for name, watch in self._watches.items()})
 
-    async def _compile(self) -> None:
+    async def _compile(self, versions: RouteVersions) -> None:
         while True:
             await self._changed.wait()
             await asyncio.sleep(SETTLE_SECONDS)
             self._changed.clear()
             if not all(watch.listed for watch in self._watches.values()):
                 continue
-            table = compile_table(
-                self._snapshot(), self._options.gateway, self._options.port, self._turns
-            )
-            self._proxy.table = table
+            observed = self._observed()
+            snapshot = replace(observed, routes=versions.choose(observed.routes))
+            if self._proxy.table is None and not versions.complete:
+                continue  # a gateway that has just started answers no route with 404 that exists
+            table = compile_table(snapshot, self._options.gateway, self._options.port, self._turns)
+            self._snapshot, self._proxy.table = snapshot, table
             self._metrics.programmed(len(table.routes))
             self._table_changed.set()
 
@@ -164,7 +173,7 @@ class Gateway:
             if self._proxy.table is None:
                 continue
             try:
-                await writer.write(self._snapshot(), self._proxy.table)
+                await writer.write(self._snapshot, self._proxy.table)
             except API_FAILURES as error:
                 LOGGER.warning("statuses: %s; trying again", error)
                 await asyncio.sleep(FIRST_PAUSE_SECONDS)

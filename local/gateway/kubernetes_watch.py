@@ -44,7 +44,11 @@ class WatchExpiredError(RuntimeError):
 
 
 class KubernetesWatch:
-    """Follows one kind. `on_change` is called after every change of `objects`."""
+    """Follows one kind. `on_change` is called after every change of `objects`.
+
+    `version` is the resource version up to which everything has been seen. (Kubernetes lets them be
+    compared as numbers; see "Resource version comparison" in its API concepts.)
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class KubernetesWatch:
         self.path = path
         self.objects: dict[ObjectKey, KubernetesObject] = {}
         self.listed = False
+        self.version = 0
         self._api = api
         self._on_change = on_change
         self._optional = optional
@@ -90,6 +95,7 @@ class KubernetesWatch:
 
     async def _list(self) -> str:
         answer = await self._api.request("GET", self.path)
+        self.version = int(answer["metadata"]["resourceVersion"])
         self._replace({key_of(item): item for item in answer.get("items") or ()})
         return str(answer["metadata"]["resourceVersion"])
 
@@ -126,6 +132,7 @@ class KubernetesWatch:
                 raise WatchExpiredError
             raise KubernetesApiError(int(item.get("code") or 500), str(item.get("message")))
         version = str(item["metadata"]["resourceVersion"])
+        self.version = int(version)
         if event["type"] == "BOOKMARK":
             return version
         if event["type"] == "DELETED":

@@ -4,8 +4,13 @@
 header filter gives `x-headrace-revision`. Label values come from routes, never from requests, so
 that callers cannot grow the number of series; `code` is the status that the caller got. An answer
 that broke off midway counts by what broke it: 502 the backend, 504 the time-out, 499 the caller.
+
+Copies for mirrors are counted apart. A mirror's backendRef has no filter that names a revision, so
+there it is the Service's name without `-predictor`. A change of `process_start_time_seconds` tells
+a reader that all counters began anew.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,9 +51,23 @@ class GatewayMetrics:
             "headrace_gateway_mirrored_requests",
             "Copies for mirrors: `code` is the mirror's status, or why there was none (dropped: "
             "too many at once; too_large; incomplete; unavailable; error).",
-            ("namespace", "route", "backend", "code"),
+            (*LABELS, "code"),
             registry=self._registry,
         )
+        self._mirrored_durations = Histogram(
+            "headrace_gateway_mirrored_request_duration_seconds",
+            "Time from a copy's head to the last byte of its answer, or to its failure; copies that "
+            "were never sent are not in it.",
+            LABELS,
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._started = Gauge(
+            "process_start_time_seconds",
+            "When the gateway started, in seconds since the epoch.",
+            registry=self._registry,
+        )
+        self._started.set(time.time())
         self._routes = Gauge(
             "headrace_gateway_programmed_routes", "Routes served.", registry=self._registry
         )
@@ -68,9 +87,11 @@ class GatewayMetrics:
         self._requests.labels(*labels, str(code)).inc()
         self._durations.labels(*labels).observe(seconds)
 
-    def mirrored(self, namespace: str, route: str, backend: str, code: str) -> None:
-        """Count the outcome of a copy."""
-        self._mirrored.labels(namespace, route, backend, code).inc()
+    def mirrored(self, labels: LabelValues, code: str, seconds: float | None = None) -> None:
+        """Count the outcome of a copy; `seconds` is its duration, None where it was not sent."""
+        self._mirrored.labels(*labels, code).inc()
+        if seconds is not None:
+            self._mirrored_durations.labels(*labels).observe(seconds)
 
     def programmed(self, routes: int) -> None:
         """Record how many routes are served."""

@@ -8,6 +8,7 @@ beyond is not mirrored, which the metrics show, and the caller never notices.
 import asyncio
 from collections.abc import AsyncIterator
 from random import Random
+from time import perf_counter
 
 import aiohttp
 from multidict import CIMultiDict
@@ -99,10 +100,13 @@ class Mirrors:
         """Give a copy's place free."""
         self._copies -= 1
 
-    def count(self, wanted: list[Mirror], route: ObjectKey, code: str) -> None:
+    def count(
+        self, wanted: list[Mirror], route: ObjectKey, code: str, seconds: float | None = None
+    ) -> None:
         """Account for copies."""
         for mirror in wanted:
-            self._metrics.mirrored(*route, mirror.backend.label, code)
+            labels = (*route, mirror.backend.label, mirror.revision)
+            self._metrics.mirrored(labels, code, seconds)
 
     def send(
         self,
@@ -126,24 +130,26 @@ class Mirrors:
     ) -> None:
         method, target, headers = request
         origin = mirror.backend.next_endpoint()
-        code = "unavailable"
-        if origin is not None:
-            try:
-                async with self._session.request(
-                    method,
-                    URL(origin + target, encoded=True),
-                    headers=headers,
-                    data=body or None,
-                    allow_redirects=False,
-                    timeout=TIMEOUT,
-                ) as response:
-                    # Read to the end: a mirror that is cut off would see broken callers.
-                    async for _ in response.content.iter_any():
-                        pass
-                    code = str(response.status)
-            except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-                code = "error"
-        self.count([mirror], route, code)
+        if origin is None:
+            self.count([mirror], route, "unavailable")
+            return
+        started = perf_counter()
+        try:
+            async with self._session.request(
+                method,
+                URL(origin + target, encoded=True),
+                headers=headers,
+                data=body or None,
+                allow_redirects=False,
+                timeout=TIMEOUT,
+            ) as response:
+                # Read to the end: a mirror that is cut off would see broken callers.
+                async for _ in response.content.iter_any():
+                    pass
+                code = str(response.status)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            code = "error"
+        self.count([mirror], route, code, perf_counter() - started)
 
     async def close(self) -> None:
         """End the copies that are still under way."""

@@ -27,6 +27,11 @@ class Mirror:
     numerator: int
     denominator: int
 
+    @property
+    def revision(self) -> str:
+        """The revision that the Service is KServe's of; a mirror's backendRef cannot name it."""
+        return self.backend.service.removesuffix("-predictor")
+
 
 @dataclass(frozen=True, slots=True)
 class RouteRule:

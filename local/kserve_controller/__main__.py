@@ -10,6 +10,7 @@ import signal
 import threading
 from pathlib import Path
 
+from local.kserve_controller.autoscaler import ScalingPolicy
 from local.kserve_controller.cluster import Cluster
 from local.kserve_controller.controller import Controller, ControllerSettings
 from local.kserve_controller.health import serve_health
@@ -34,6 +35,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--drain-seconds", type=float, default=2.0, help="of a replaced server")
     parser.add_argument("--restart-limit", type=int, default=5)
     parser.add_argument("--restart-backoff", type=float, default=2.0, help="first wait, seconds")
+    parser.add_argument("--scale-period", type=float, default=5.0, help="seconds between two looks")
+    parser.add_argument("--scale-settle", type=float, default=30.0, help="before replicas go")
     return parser.parse_args()
 
 
@@ -60,6 +63,7 @@ def main() -> None:
             backoff=options.restart_backoff,
             drain=options.drain_seconds,
         ),
+        scaling=ScalingPolicy(period=options.scale_period, settle=options.scale_settle),
     )
     controller = Controller(Cluster(options.kubeconfig), launcher, settings)
     # From another thread: the handler may interrupt this one while it holds the queue's lock.

@@ -1,7 +1,7 @@
 """The Kubernetes API as this controller uses it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -25,6 +25,10 @@ PATHS = {
     "Deployment": ("/apis/apps/v1", "deployments"),
     "Service": ("/api/v1", "services"),
     "Pod": ("/api/v1", "pods"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Namespace": ("/api/v1", "namespaces"),
+    "Node": ("/api/v1", "nodes"),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
     "EndpointSlice": ("/apis/discovery.k8s.io/v1", "endpointslices"),
     "HTTPRoute": ("/apis/gateway.networking.k8s.io/v1", "httproutes"),
     "InferenceService": ("/apis/serving.kserve.io/v1beta1", "inferenceservices"),
@@ -72,20 +76,22 @@ class Cluster:
         settings.proxy = None  # the embedded API is on this machine, whatever the shell's proxies
         self._api = client.ApiClient(settings)
 
-    def list_inference_services(self) -> tuple[list[Manifest], str]:
-        """All InferenceServices, and the resource version to watch from."""
-        base, plural = PATHS["InferenceService"]
-        answer = self._request("GET", f"{base}/{plural}")
+    def list_everywhere(self, kind: str, field_selector: str = "") -> tuple[list[Manifest], str]:
+        """The objects of all namespaces, and the resource version to watch from."""
+        query = [("fieldSelector", field_selector)] if field_selector else []
+        answer = self._request("GET", _path(kind, None), query=query)
         return answer["items"], answer["metadata"]["resourceVersion"]
 
-    def watch_inference_services(self, resource_version: str) -> Iterator[WatchEvent]:
+    def watch(
+        self, kind: str, resource_version: str, field_selector: str = ""
+    ) -> Iterator[WatchEvent]:
         """Events for about a minute. Raises WatchExpiredError or ClusterUnavailableError."""
+        lister, where = self._lister(kind)
         stream = watch.Watch().stream(
-            client.CustomObjectsApi(self._api).list_cluster_custom_object,
-            group="serving.kserve.io",
-            version="v1beta1",
-            plural="inferenceservices",
+            lister,
+            **where,
             resource_version=resource_version,
+            field_selector=field_selector,
             timeout_seconds=WATCH_SECONDS,
             _request_timeout=(REQUEST_TIMEOUT[0], WATCH_SECONDS + REQUEST_TIMEOUT[1]),
         )
@@ -99,6 +105,15 @@ class Cluster:
             raise ClusterUnavailableError(str(error.reason)) from error
         except (HTTPError, OSError, ValueError) as error:
             raise ClusterUnavailableError(str(error)) from error
+
+    def _lister(self, kind: str) -> tuple[Callable[..., Any], dict[str, str]]:
+        """The client's own method, by whose documentation its watch goes, and its arguments."""
+        if kind == "ConfigMap":
+            return client.CoreV1Api(self._api).list_config_map_for_all_namespaces, {}
+        base, plural = PATHS[kind]
+        _, _, group, version = base.split("/")
+        where = {"group": group, "version": version, "plural": plural}
+        return client.CustomObjectsApi(self._api).list_cluster_custom_object, where
 
     def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Manifest]:
         query = [("labelSelector", selector)] if selector else []

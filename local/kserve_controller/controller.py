@@ -1,4 +1,4 @@
-"""The control loop: a watch fills a queue, one worker reconciles what is in it.
+"""The control loop: watches fill a queue, one worker reconciles what is in it.
 
 Servers are looked after from memory before anything is written, so they are restarted and drained
 while the API is away; what could not be written is written once it is back.
@@ -11,17 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.kserve_controller.cluster import (
-    Cluster,
-    ClusterError,
-    WatchExpiredError,
-)
+from local.kserve_controller.autoscaler import Autoscaler, ScalingPolicy, ScalingState
+from local.kserve_controller.cluster import Cluster, ClusterError, WatchEvent
+from local.kserve_controller.faults import CONFIG_MAP, Orders
+from local.kserve_controller.following import FIRST_RETRY, LONGEST_RETRY, Follower
+from local.kserve_controller.installation import install
 from local.kserve_controller.launcher import Launcher
 from local.kserve_controller.predictor import Predictor, RestartPolicy
 from local.kserve_controller.processes import ServerProcess
 from local.kserve_controller.publisher import Publisher
 from local.kserve_controller.runtimes import (
-    SKLEARN_SERVER,
     PredictorSpecError,
     Runtime,
     pod_template,
@@ -39,10 +38,10 @@ from local.kserve_controller.specification import (
     read_inference_service,
 )
 from local.kserve_controller.work_queue import WorkQueue
+from local.serving.faults import NO_FAULT, Fault
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0  # seconds
 LOOK_AGAIN = 1.0  # seconds, when another controller's answer is awaited
 RUNTIME_LOOK_AGAIN = 5.0  # seconds, when the runtime may still appear
 
@@ -52,6 +51,7 @@ class ControllerSettings:
     gateway: str  # <namespace>/<name> of the Gateway that external routes attach to
     gateway_url: str
     policy: RestartPolicy = field(default_factory=RestartPolicy)
+    scaling: ScalingPolicy = field(default_factory=ScalingPolicy)
 
 
 @dataclass
@@ -61,6 +61,7 @@ class Managed:
     uid: str
     predictor: Predictor
     publisher: Publisher
+    autoscaler: Autoscaler
     retries: int = 0
 
 
@@ -75,6 +76,7 @@ class Controller:
         self._objects: dict[Key, Manifest] = {}
         self._managed: dict[Key, Managed] = {}
         self._relisted: set[Key] = set()
+        self._orders = Orders()
         self._synced = False
         self._stopping = threading.Event()
 
@@ -83,7 +85,7 @@ class Controller:
         survivors = self._launcher.end_survivors()
         if survivors:
             logger.warning("ended %d model servers that a killed controller left", survivors)
-        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        self._followers()
         while (key := self._queue.take()) is not None:
             self._work_on(key)
         self._withdraw_all()
@@ -123,18 +125,20 @@ class Controller:
         if key in self._relisted:
             self._relisted.discard(key)
             managed.publisher.forget()
-        if service.stopped:
-            managed.predictor.stop()
-            managed.predictor.look_after()
-            managed.publisher.publish_stopped(service)
-            again = None
-        else:
-            again = self._serve(service, managed)
+        act = self._stop if service.stopped else self._serve
+        again = act(service, managed)
         managed.retries = 0
         return again
 
+    def _stop(self, service: InferenceService, managed: Managed) -> float | None:
+        managed.predictor.retire()
+        managed.publisher.publish_stopped(service)
+        managed.predictor.published()
+        return managed.predictor.look_after()
+
     def _serve(self, service: InferenceService, managed: Managed) -> float | None:
         predictor, publisher = managed.predictor, managed.publisher
+        fault = self._order_fault(service.key)
         try:
             runtime, template = self._plan(service)
         except PredictorSpecError as error:
@@ -147,11 +151,25 @@ class Controller:
             if again is not None:
                 self._queue.add(service.key, again)
             raise
-        again = predictor.advance(template, service.generation)
-        settled = publisher.publish(service, template, runtime, predictor)
+        scale = self._scale(service, managed)
+        # A fault that changes lets servers be tried again that it may have killed too often.
+        again = predictor.advance(template, scale.desired, (service.generation, fault))
+        settled = publisher.publish(service, template, runtime, predictor, scale)
         # Writing the endpoints may have begun a drain, which has a time of its own.
         again = _earlier(again, predictor.look_after())
+        again = _earlier(again, managed.autoscaler.next_look(service.scaling))
         return again if settled else _earlier(again, time.monotonic() + LOOK_AGAIN)
+
+    def _scale(self, service: InferenceService, managed: Managed) -> ScalingState:
+        used = managed.predictor.cpu_seconds() if service.scaling.automatic else {}
+        return managed.autoscaler.decide(service.scaling, used, time.monotonic())
+
+    def _order_fault(self, key: Key) -> Fault:
+        """Tell the servers of a service what they are to suffer; that which is ordered."""
+        fault = self._orders.fault_of(key)
+        if self._orders.known:
+            self._launcher.faults.write(key, fault)
+        return fault
 
     def _plan(self, service: InferenceService) -> tuple[Runtime, PodTemplate]:
         if service.model is None:
@@ -186,6 +204,7 @@ class Controller:
                     gateway=self._settings.gateway,
                     gateway_url=self._settings.gateway_url,
                 ),
+                autoscaler=Autoscaler(self._settings.scaling),
             )
             self._managed[key] = managed
         return managed
@@ -199,11 +218,19 @@ class Controller:
         return launch
 
     def _release(self, key: Key) -> None:
-        """End the servers of a service that is gone; the cluster removes what it owned."""
+        """End the servers of a service that is gone; the cluster removes what it owned.
+
+        Their endpoints go with it, so they drain from now on; nobody else looks after them.
+        """
         managed = self._managed.pop(key, None)
-        if managed is not None:
-            logger.info("%s: ends its model server", key)
-            managed.predictor.stop()
+        if managed is None:
+            return
+        logger.info("%s: ends its model servers", key)
+        managed.predictor.retire()
+        self._launcher.faults.write(key, NO_FAULT)
+        ending = threading.Timer(self._settings.policy.drain, managed.predictor.stop)
+        ending.daemon = True
+        ending.start()
 
     def _withdraw_all(self) -> None:
         for key, managed in self._managed.items():
@@ -213,51 +240,51 @@ class Controller:
                 logger.warning("%s: endpoints not taken back: %s", key, error)
                 return  # the API is gone, and with it most likely the whole stack
 
-    def _watch(self) -> None:
-        retries = 0
-        resource_version: str | None = None
-        while not self._stopping.is_set():
-            try:
-                if resource_version is None:
-                    resource_version = self._list()
-                retries = 0
-                resource_version = self._follow(resource_version)
-            except WatchExpiredError:
-                resource_version = None
-            except ClusterError as error:
-                resource_version = None
-                retries += 1
-                delay = min(FIRST_RETRY * 2.0 ** (retries - 1), LONGEST_RETRY)
-                logger.warning("watch: %s; trying again in %.1f s", error, delay)
-                self._stopping.wait(delay)
+    def _followers(self) -> None:
+        Follower(
+            self._cluster,
+            "InferenceService",
+            listed=self._services_listed,
+            changed=self._service_changed,
+            stopping=self._stopping,
+        ).start()
+        Follower(
+            self._cluster,
+            "ConfigMap",
+            name=CONFIG_MAP,
+            listed=self._faults_listed,
+            changed=self._faults_changed,
+            stopping=self._stopping,
+        ).start()
 
-    def _list(self) -> str:
-        self._seed_runtime()
-        manifests, resource_version = self._cluster.list_inference_services()
+    def _services_listed(self, manifests: list[Manifest]) -> None:
+        install(self._cluster, self._settings.gateway)
         found = {key_of(manifest): manifest for manifest in manifests}
         known = set(self._objects)
         self._objects = found
         self._relisted.update(found)
         self._synced = True
         self._queue.add_all(known | set(found))
-        return resource_version
 
-    def _follow(self, resource_version: str) -> str:
-        for event in self._cluster.watch_inference_services(resource_version):
-            resource_version = event.resource_version
-            key = key_of(event.manifest)
-            if event.kind == "DELETED":
-                self._objects.pop(key, None)
-            else:
-                self._objects[key] = event.manifest
-            self._queue.add(key)
-        return resource_version
+    def _service_changed(self, event: WatchEvent) -> None:
+        key = key_of(event.manifest)
+        if event.kind == "DELETED":
+            self._objects.pop(key, None)
+        else:
+            self._objects[key] = event.manifest
+        self._queue.add(key)
 
-    def _seed_runtime(self) -> None:
-        """Make the runtime that a KServe installation brings, unless somebody already did."""
-        names = {each["metadata"]["name"] for each in self._cluster.list("ClusterServingRuntime")}
-        if SKLEARN_SERVER["metadata"]["name"] not in names:
-            self._cluster.apply(SKLEARN_SERVER)
+    def _faults_listed(self, manifests: list[Manifest]) -> None:
+        self._orders.replace(manifests)
+        self._queue.add_all(list(self._objects))
+
+    def _faults_changed(self, event: WatchEvent) -> None:
+        namespace = event.manifest["metadata"]["namespace"]
+        if event.kind == "DELETED":
+            self._orders.remove(namespace)
+        else:
+            self._orders.update(event.manifest)
+        self._queue.add_all(key for key in list(self._objects) if key.namespace == namespace)
 
 
 def _earlier(*times: float | None) -> float | None:

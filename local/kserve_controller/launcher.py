@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.kserve_controller.faults import FaultFiles
 from local.kserve_controller.processes import (
     ProcessLimits,
     ServerCommand,
@@ -59,6 +60,7 @@ class Launcher:
         self._settings = settings
         self._environment = dict(environment)
         self._servers = settings.state / "servers"
+        self.faults = FaultFiles(settings.state / "faults")
         self._running: set[ServerProcess] = set()
         self._lock = threading.Lock()
 
@@ -79,7 +81,7 @@ class Launcher:
             taken = {each.port for each in self._running}
             try:
                 process = ServerProcess(
-                    self._command(template),
+                    self._command(key, template),
                     port=free_port(taken),
                     folder=folder,
                     log=self._settings.logs / f"{key.namespace}.{key.name}.log",
@@ -102,7 +104,7 @@ class Launcher:
         for process in running:
             process.wait(max(0.0, deadline - time.monotonic()))
 
-    def _command(self, template: PodTemplate) -> ServerCommand:
+    def _command(self, key: Key, template: PodTemplate) -> ServerCommand:
         inherited = {
             name: self._environment[name] for name in INHERITED if name in self._environment
         }
@@ -116,6 +118,7 @@ class Launcher:
                 *template.args,
                 f"--model_dir={template.storage_uri}",
                 "--http_port={port}",
+                f"--faults_file={self.faults.path(key)}",
             ),
             environment={
                 **inherited,

@@ -19,15 +19,15 @@ STORAGE_URI = "internal.serving.kserve.io/storage-initializer-sourceuri"
 NODE = "localhost"
 
 
-def deployment(service: InferenceService, template: PodTemplate) -> Manifest:
+def deployment(service: InferenceService, template: PodTemplate, replicas: int) -> Manifest:
     labels = _labels(service)
     selector = {"app": labels["app"]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(service, service.key.predictor),
+        "metadata": owned_metadata(service, service.key.predictor),
         "spec": {
-            "replicas": 1,
+            "replicas": replicas,
             "selector": {"matchLabels": selector},
             "strategy": {
                 "type": "RollingUpdate",
@@ -46,7 +46,7 @@ def service(inference_service: InferenceService) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(inference_service, name),
+        "metadata": owned_metadata(inference_service, name),
         "spec": {
             "type": "ClusterIP",
             "selector": {"app": f"isvc.{name}"},
@@ -64,7 +64,7 @@ def service(inference_service: InferenceService) -> Manifest:
 
 def endpoint_slice(service: InferenceService, pod: Pod, port: int) -> Manifest:
     """The slice of one pod: not ready as soon as its server is not, or another has taken over."""
-    metadata = _metadata(service, pod.name)
+    metadata = owned_metadata(service, pod.name)
     metadata["labels"] |= {
         "kubernetes.io/service-name": service.key.predictor,
         "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
@@ -94,7 +94,7 @@ def endpoint_slice(service: InferenceService, pod: Pod, port: int) -> Manifest:
 
 
 def pod(service: InferenceService, template: PodTemplate, name: str) -> Manifest:
-    metadata = _metadata(service, name)
+    metadata = owned_metadata(service, name)
     metadata["labels"] |= {"pod-template-hash": template.digest}
     return {
         "apiVersion": "v1",
@@ -104,11 +104,13 @@ def pod(service: InferenceService, template: PodTemplate, name: str) -> Manifest
     }
 
 
-def pod_status(state: Pod) -> Manifest:
+def pod_status(template: PodTemplate, state: Pod) -> Manifest:
     started = timestamp(state.created_at)
     ready = "True" if state.ready else "False"
     container: Manifest = {
         "name": CONTAINER,
+        "image": template.image,
+        "imageID": "",  # no image was pulled: a program of this machine stands in for it
         "ready": state.ready,
         "started": state.running,
         "restartCount": state.restarts,
@@ -137,7 +139,7 @@ def http_route(service: InferenceService, gateway: str) -> Manifest:
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
-        "metadata": _metadata(service, service.key.name),
+        "metadata": owned_metadata(service, service.key.name),
         "spec": {
             "parentRefs": [
                 {
@@ -165,7 +167,8 @@ def external_path(service: InferenceService) -> str:
     return f"/serving/{service.key.namespace}/{service.key.name}"
 
 
-def _metadata(service: InferenceService, name: str) -> Manifest:
+def owned_metadata(service: InferenceService, name: str) -> Manifest:
+    """The metadata of an object that goes with its InferenceService."""
     return {
         "name": name,
         "namespace": service.key.namespace,

@@ -3,15 +3,17 @@
 Knows processes and clocks but no Kubernetes. Times are seconds of a monotonic clock.
 """
 
+import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from local.kserve_controller.pods import Pod, Termination
 from local.kserve_controller.processes import ServerProcess
 from local.kserve_controller.specification import Key, PodTemplate
+from local.kserve_controller.usage import cpu_seconds
 
 CANNOT_EXECUTE = 126
 
@@ -68,6 +70,11 @@ class Replica:
     @property
     def exhausted(self) -> bool:
         return self._exhausted
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """The processor time that the running server has used so far; None when unknown."""
+        return None if self._process is None else cpu_seconds(self._process.pid)
 
     @property
     def gone(self) -> bool:
@@ -170,7 +177,7 @@ class Predictor:
         self._policy = policy
         self._changed = changed
         self._replicas: list[Replica] = []
-        self._generation = 0
+        self._attempt: Hashable = None
 
     @property
     def serving(self) -> bool:
@@ -183,25 +190,26 @@ class Predictor:
     def template_of(self, pod: str) -> PodTemplate:
         return next(each.template for each in self._replicas if each.name == pod)
 
-    def advance(self, template: PodTemplate, generation: int) -> float | None:
-        """Move towards one ready replica of `template`; returns when to look again, or None.
+    def cpu_seconds(self) -> dict[str, float]:
+        """The processor time of every replica in service that tells it, by pod."""
+        used = {each.name: each.cpu_seconds for each in self._alive() if each.ready}
+        return {name: seconds for name, seconds in used.items() if seconds is not None}
 
-        A replica that has used up its restarts is tried anew when `generation` has changed.
+    def advance(self, template: PodTemplate, wanted: int, attempt: Hashable) -> float | None:
+        """Move towards `wanted` ready replicas of `template`; when to look again, or None.
+
+        A change of the template replaces them step by step, as a Deployment with a maxSurge and
+        maxUnavailable of 25 % does: rounded up and down, so one replica is replaced without a gap.
+        A replica that has used up its restarts is tried anew when `attempt` has changed.
         """
         now = time.monotonic()
-        new_generation, self._generation = generation != self._generation, generation
-        for replica in self._replicas:
+        new_attempt, self._attempt = attempt != self._attempt, attempt
+        for replica in self._alive():
             outdated = replica.template != template and not replica.ready
-            if outdated or (new_generation and replica.exhausted):
+            if outdated or (new_attempt and replica.exhausted):
                 replica.retire()
-        wanted = self._wanted(template)
-        if wanted is None:
-            wanted = Replica(self._new_name(template), template, self._launch, self._policy)
-            self._replicas.append(wanted)
-        if wanted.ready:
-            for replica in self._replicas:
-                if replica is not wanted:
-                    replica.retire()
+        self._retire_surplus(template, wanted)
+        self._add_missing(template, wanted)
         return self.look_after(now)
 
     def look_after(self, now: float | None = None) -> float | None:
@@ -217,19 +225,38 @@ class Predictor:
         for replica in self._replicas:
             replica.published(now)
 
+    def retire(self) -> None:
+        """Take all replicas out of service; those that serve drain once that is published."""
+        for replica in self._replicas:
+            replica.retire()
+
     def stop(self) -> None:
         for replica in self._replicas:
             replica.stop()
 
-    def _wanted(self, template: PodTemplate) -> Replica | None:
-        return next(
-            (
-                replica
-                for replica in reversed(self._replicas)
-                if replica.template == template and not replica.retiring
-            ),
-            None,
-        )
+    def _alive(self) -> list[Replica]:
+        return [replica for replica in self._replicas if not replica.retiring]
+
+    def _retire_surplus(self, template: PodTemplate, wanted: int) -> None:
+        alive = self._alive()
+        newest_first = [each for each in reversed(alive) if each.template == template]
+        # Those that serve stay longest, and of these the oldest.
+        first_to_go = sorted(newest_first, key=lambda replica: replica.ready)
+        for replica in first_to_go[: max(0, len(newest_first) - wanted)]:
+            replica.retire()
+        ready = sum(replica.ready for replica in self._alive())
+        spare = ready - (wanted - wanted // 4)
+        outdated = [replica for replica in alive if replica.template != template]
+        for replica in outdated[: max(0, spare)]:
+            replica.retire()
+
+    def _add_missing(self, template: PodTemplate, wanted: int) -> None:
+        alive = self._alive()
+        current = sum(replica.template == template for replica in alive)
+        room = wanted + math.ceil(wanted / 4) - len(alive)
+        for _ in range(min(wanted - current, room)):
+            name = self._new_name(template)
+            self._replicas.append(Replica(name, template, self._launch, self._policy))
 
     def _new_name(self, template: PodTemplate) -> str:
         return f"{self._key.predictor}-{template.digest}-{secrets.token_hex(3)[:5]}"

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from local.kserve_controller import manifests
+from local.kserve_controller import manifests, scaling
+from local.kserve_controller.autoscaler import ScalingState
 from local.kserve_controller.cluster import Cluster, merge_patch
 from local.kserve_controller.conditions import FALSE, TRUE
 from local.kserve_controller.pods import Pod
@@ -36,7 +37,7 @@ class Publisher:
         self._gateway_url = gateway_url
         self._written: dict[tuple[str, str], Manifest] = {}
         self._statuses: dict[tuple[str, str], Manifest] = {}
-        self._generation = 0
+        self._generations: dict[str, int] = {}
         self._swept = False
 
     def forget(self) -> None:
@@ -45,22 +46,28 @@ class Publisher:
         self._swept = False
 
     def publish(
-        self, service: InferenceService, template: PodTemplate, runtime: Runtime, state: Predictor
+        self,
+        service: InferenceService,
+        template: PodTemplate,
+        runtime: Runtime,
+        state: Predictor,
+        scale: ScalingState,
     ) -> bool:
         """Write all objects and the status; false when something awaits others and needs a look."""
         now = datetime.now(UTC)
         pods = state.pods()
         self._apply(manifests.service(service))
-        deployment = self._apply(manifests.deployment(service, template))
-        if deployment is not None:
-            self._generation = deployment["metadata"].get("generation", 1)
-        for pod in pods:
-            self._publish_pod(service, state.template_of(pod.name), pod)
-        self._remove_others({pod.name for pod in pods})
-        state.published()
+        self._apply_counted(manifests.deployment(service, template, scale.desired))
+        self._publish_autoscaler(service, scale, now)
+        self.publish_pods(service, state)
         earlier = self._statuses.get(("Deployment", self._key.predictor), {})
         of_deployment = deployment_status(
-            pods, template.digest, self._generation, previous=earlier, now=now
+            pods,
+            template.digest,
+            self._generations["Deployment"],
+            previous=earlier,
+            now=now,
+            wanted=scale.desired,
         )
         self._patch_status("Deployment", self._key.predictor, of_deployment)
         ingress = self._ingress(service, ready=state.serving)
@@ -77,7 +84,7 @@ class Publisher:
         return ingress.status == TRUE or not state.serving
 
     def publish_pods(self, service: InferenceService, state: Predictor) -> None:
-        """Write the pods and endpoints of servers that run on under an earlier spec."""
+        """Write the pods and endpoints of the servers there are, under whichever spec."""
         pods = state.pods()
         for pod in pods:
             self._publish_pod(service, state.template_of(pod.name), pod)
@@ -90,6 +97,7 @@ class Publisher:
 
     def publish_stopped(self, service: InferenceService) -> None:
         """Remove what a stopped service does not keep, its Service included, as KServe does."""
+        self._delete("HorizontalPodAutoscaler", self._key.predictor)
         self._delete("Deployment", self._key.predictor)
         self._delete("Service", self._key.predictor)
         if not service.cluster_local:
@@ -103,13 +111,30 @@ class Publisher:
         for name in [name for kind, name in self._written if kind == "EndpointSlice"]:
             self._delete("EndpointSlice", name)
 
+    def _publish_autoscaler(
+        self, service: InferenceService, scale: ScalingState, now: datetime
+    ) -> None:
+        name = self._key.predictor
+        if not service.scaling.automatic:
+            self._delete("HorizontalPodAutoscaler", name)
+            return
+        self._apply_counted(scaling.horizontal_pod_autoscaler(service))
+        status = scaling.autoscaler_status(
+            scale,
+            self._statuses.get(("Deployment", name), {}).get("replicas", 0),
+            self._generations["HorizontalPodAutoscaler"],
+            previous=self._statuses.get(("HorizontalPodAutoscaler", name), {}),
+            now=now,
+        )
+        self._patch_status("HorizontalPodAutoscaler", name, status)
+
     def _publish_pod(self, service: InferenceService, template: PodTemplate, pod: Pod) -> None:
         if pod.port is not None and pod.running:
             self._apply(manifests.endpoint_slice(service, pod, pod.port))
         else:
             self._delete("EndpointSlice", pod.name)
         self._apply(manifests.pod(service, template, pod.name))
-        self._patch_status("Pod", pod.name, manifests.pod_status(pod))
+        self._patch_status("Pod", pod.name, manifests.pod_status(template, pod))
 
     def _remove_others(self, names: set[str]) -> None:
         """Delete pods and slices of servers that are gone, a predecessor's included."""
@@ -147,6 +172,12 @@ class Publisher:
         answer = self._cluster.apply(manifest)
         self._written[place] = manifest
         return answer
+
+    def _apply_counted(self, manifest: Manifest) -> None:
+        """Apply an object whose status names the generation that it is about."""
+        answer = self._apply(manifest)
+        if answer is not None:
+            self._generations[manifest["kind"]] = answer["metadata"].get("generation", 1)
 
     def _delete(self, kind: str, name: str, *, certain: bool = False) -> None:
         place = (kind, name)

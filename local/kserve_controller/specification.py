@@ -5,11 +5,15 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.kubernetes_api.quantities import quantity
+
 Manifest = dict[str, Any]
 
 DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
 STOP = "serving.kserve.io/stop"
 VISIBILITY = "networking.kserve.io/visibility"
+AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
+DEFAULT_TARGET = 80  # percent, KServe's own default
 # "RawDeployment" is what "Standard" was called before KServe 0.16.
 STANDARD_MODES = frozenset({"Standard", "RawDeployment"})
 
@@ -44,6 +48,21 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """How many replicas there may be, and what a HorizontalPodAutoscaler goes by.
+
+    `target` is a percentage of what a replica requests (`cpu_request`, in cores).
+    """
+
+    least: int = 1
+    most: int = 1
+    automatic: bool = False
+    metric: str = "cpu"
+    target: int = DEFAULT_TARGET
+    cpu_request: float = 1.0
+
+
+@dataclass(frozen=True)
 class InferenceService:
     """The parts of an InferenceService that this controller acts on."""
 
@@ -54,6 +73,7 @@ class InferenceService:
     stopped: bool
     cluster_local: bool
     model: Model | None
+    scaling: Scaling = field(default_factory=Scaling)
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -71,7 +91,8 @@ def read_inference_service(manifest: Manifest) -> InferenceService:
     metadata = manifest["metadata"]
     annotations = metadata.get("annotations") or {}
     labels = metadata.get("labels") or {}
-    model = (manifest.get("spec") or {}).get("predictor", {}).get("model")
+    predictor = (manifest.get("spec") or {}).get("predictor", {})
+    model = predictor.get("model")
     return InferenceService(
         key=key_of(manifest),
         uid=metadata["uid"],
@@ -80,7 +101,25 @@ def read_inference_service(manifest: Manifest) -> InferenceService:
         stopped=annotations.get(STOP, "").lower() == "true",
         cluster_local=labels.get(VISIBILITY) == "cluster-local",
         model=_read_model(model) if model else None,
+        scaling=_read_scaling(predictor, annotations.get(AUTOSCALER_CLASS, "")),
         labels=dict(labels),
+    )
+
+
+def _read_scaling(predictor: Manifest, autoscaler_class: str) -> Scaling:
+    given = predictor.get("minReplicas")
+    least = 1 if given is None else int(given)
+    most = max(int(predictor.get("maxReplicas") or 0), least)
+    asked = autoscaler_class == "hpa" or {"scaleTarget", "scaleMetric"} & predictor.keys()
+    requests = ((predictor.get("model") or {}).get("resources") or {}).get("requests") or {}
+    return Scaling(
+        least=least,
+        most=most,
+        # A HorizontalPodAutoscaler cannot have 0 as its least (without an alpha feature).
+        automatic=least > 0 and (most > least or bool(asked)),
+        metric=predictor.get("scaleMetric") or "cpu",
+        target=int(predictor.get("scaleTarget") or DEFAULT_TARGET),
+        cpu_request=float(quantity(requests.get("cpu") or 1).value),
     )
 
 

@@ -41,9 +41,15 @@ class Ingress:
 
 
 def deployment_status(
-    pods: Sequence[Pod], template: str, generation: int, previous: Manifest, now: datetime
+    pods: Sequence[Pod],
+    template: str,
+    generation: int,
+    previous: Manifest,
+    now: datetime,
+    *,
+    wanted: int = 1,
 ) -> Manifest:
-    """The status of a Deployment of one replica whose current pod template is `template`."""
+    """The status of a Deployment of `wanted` replicas whose current pod template is `template`."""
     current = [pod for pod in pods if not pod.retiring]
     updated = [pod for pod in current if pod.template == template]
     ready = sum(pod.ready for pod in current)
@@ -52,13 +58,15 @@ def deployment_status(
         "updatedReplicas": len(updated),
         "readyReplicas": ready,
         "availableReplicas": ready,
-        "unavailableReplicas": max(len(current), 1) - ready,
+        "unavailableReplicas": max(len(current), wanted) - ready,
     }
-    conditions = [_available(ready), _progressing(updated, complete=len(current) == len(updated))]
+    earlier = previous.get("conditions") or []
+    complete = len(current) == len(updated) and _has_come_up(updated, wanted, earlier)
+    conditions = [_available(ready, wanted), _progressing(updated, complete=complete)]
     return {
         "observedGeneration": generation,
         **{name: count for name, count in counts.items() if count},
-        "conditions": _with_times(conditions, previous.get("conditions") or [], now),
+        "conditions": _with_times(conditions, earlier, now),
     }
 
 
@@ -158,8 +166,9 @@ def predictor_ready(deployment_conditions: Sequence[Condition]) -> tuple[str, st
     return UNKNOWN, progressing["reason"], progressing["message"]
 
 
-def _available(ready: int) -> Condition:
-    if ready:
+def _available(ready: int, wanted: int) -> Condition:
+    # A quarter, rounded down, may be away: the Deployment's maxUnavailable.
+    if ready >= wanted - wanted // 4:
         reason, message = "MinimumReplicasAvailable", "Deployment has minimum availability."
         return {"type": "Available", "status": TRUE, "reason": reason, "message": message}
     reason = "MinimumReplicasUnavailable"
@@ -167,12 +176,22 @@ def _available(ready: int) -> Condition:
     return {"type": "Available", "status": FALSE, "reason": reason, "message": message}
 
 
+def _has_come_up(updated: Sequence[Pod], wanted: int, earlier: Sequence[Condition]) -> bool:
+    """Whether the newest template has had all its replicas.
+
+    Once it had, a Deployment keeps saying so while it is scaled or its pods fail.
+    """
+    came_up = sum(pod.was_ready for pod in updated)
+    had_all = any(condition.get("reason") == "NewReplicaSetAvailable" for condition in earlier)
+    return came_up >= wanted or (had_all and came_up > 0)
+
+
 def _progressing(updated: Sequence[Pod], *, complete: bool) -> Condition:
     replica_set = f'ReplicaSet "{updated[0].name.rsplit("-", 1)[0]}"' if updated else "ReplicaSet"
     if any(pod.exhausted for pod in updated):
         status, reason = FALSE, "ProgressDeadlineExceeded"
         message = f"{replica_set} has timed out progressing."
-    elif complete and any(pod.was_ready for pod in updated):
+    elif complete:
         status, reason = TRUE, "NewReplicaSetAvailable"
         message = f"{replica_set} has successfully progressed."
     else:
@@ -202,12 +221,12 @@ def _model_status(previous: Manifest, pods: Sequence[Pod], *, loaded: bool) -> M
     copies = {"failedCopies": 0} | ({"totalCopies": ready} if ready else {})
     active = (previous.get("states") or {}).get("activeModelState", "")
     failure = previous.get("lastFailureInfo")
-    newest = next((pod for pod in pods if not pod.retiring), None)
+    failing = next((pod for pod in _newest(pods) if pod.crash_looping), None)
     if loaded:
         transition, active, target = "UpToDate", "Loaded", "Loaded"
-    elif newest is not None and newest.crash_looping:
+    elif failing is not None:
         transition, target = "BlockedByFailedLoad", "FailedToLoad"
-        failure = _failure(newest)
+        failure = _failure(failing)
     else:
         transition, target = "InProgress", "Pending"
     status: Manifest = {
@@ -216,6 +235,12 @@ def _model_status(previous: Manifest, pods: Sequence[Pod], *, loaded: bool) -> M
         "copies": copies,
     }
     return status | ({"lastFailureInfo": failure} if failure else {})
+
+
+def _newest(pods: Sequence[Pod]) -> list[Pod]:
+    """The pods of the template that came last."""
+    current = [pod for pod in pods if not pod.retiring]
+    return [pod for pod in current if pod.template == current[0].template]
 
 
 def _failure(pod: Pod) -> Manifest | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from local.kubernetes_api.built_in_kinds import BUILT_INS, REVIEWS
 from local.kubernetes_api.errors import Json
+from local.kubernetes_api.outlines import is_outline
 from local.kubernetes_api.resources import Column, Resource
 from local.kubernetes_api.schemas import schema_of_definition
 
@@ -31,6 +32,8 @@ class ResourceTable:
     def define(self, definition: Json) -> None:
         """Serve what a CustomResourceDefinition describes; a built-in kind of that name is taken over."""
         self.forget(definition["metadata"]["name"])
+        if is_outline(definition):
+            return
         for resource in _defined(definition):
             self._resources[resource.group, resource.version, resource.plural] = resource
 

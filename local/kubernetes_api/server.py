@@ -26,6 +26,7 @@ from local.kubernetes_api.errors import (
 from local.kubernetes_api.garbage_collection import GarbageCollector
 from local.kubernetes_api.impersonation import impersonated
 from local.kubernetes_api.operations import Operations
+from local.kubernetes_api.outlines import outlines
 from local.kubernetes_api.requests import (
     USER,
     is_true,
@@ -107,6 +108,7 @@ class Server:
     def _seed(self) -> None:
         names = ("default", "kube-system", "kube-public")
         wanted = [("namespaces", {"metadata": {"name": name}}) for name in names]
+        wanted += [("customresourcedefinitions", each) for each in outlines()]
         for plural, body in (*wanted, *default_roles()):
             resource = next(r for r in self._table if r.plural == plural)
             if not self.store.get(resource.storage, "", body["metadata"]["name"]):

@@ -14,7 +14,9 @@ import os
 import sys
 import tempfile
 import warnings
+from functools import partial
 from pathlib import Path
+from random import Random
 from types import TracebackType
 from typing import Any
 
@@ -25,6 +27,8 @@ from kserve.logging import configure_logging
 from kserve.protocol.infer_type import InferRequest, InferResponse
 from kserve.utils.utils import get_predict_input, get_predict_response
 from kserve_storage import Storage
+
+from local.serving.faults import FaultFile, FaultyApplication, die
 
 LOOPBACK = "127.0.0.1"
 # The suffixes and the variable are those of KServe's own server (python/sklearnserver/model.py).
@@ -105,10 +109,23 @@ def _encodable(result: Any) -> Any:
 
 
 class LoopbackModelServer(ModelServer):  # type: ignore[misc]  # kserve ships no types
-    """The library's server; it would listen on every interface of the machine."""
+    """The library's server; it would listen on every interface of the machine.
+
+    `faults` is a file that may come to say how to misbehave; None where it never will.
+    """
+
+    def __init__(self, faults: Path | None, **options: Any) -> None:
+        super().__init__(**options)
+        self._faults = faults
 
     async def _serve(self) -> None:
-        self._rest_server.config.host = LOOPBACK
+        config = self._rest_server.config
+        config.host = LOOPBACK
+        if self._faults is not None:
+            log = Path(os.environ[TERMINATION_LOG]) if TERMINATION_LOG in os.environ else None
+            config.app = FaultyApplication(
+                model_server.app, FaultFile(self._faults), Random(), partial(die, log=log)
+            )
         await super()._serve()
 
 
@@ -117,6 +134,7 @@ def main(arguments: list[str]) -> None:
         prog="python -m local.serving.sklearn_server", parents=[model_server.parser]
     )
     parser.add_argument("--model_dir", required=True, help="s3:// URI or folder of the model")
+    parser.add_argument("--faults_file", type=Path, help="how to misbehave, followed while it runs")
     options, _ = parser.parse_known_args(arguments)
     _quiet_logs()
     model = SklearnModel(options.model_name, options.model_dir)
@@ -124,7 +142,10 @@ def main(arguments: list[str]) -> None:
     model.load()
     sys.excepthook = sys.__excepthook__
     LoopbackModelServer(
-        http_port=options.http_port, enable_grpc=False, enable_latency_logging=False
+        options.faults_file,
+        http_port=options.http_port,
+        enable_grpc=False,
+        enable_latency_logging=False,
     ).start([model])
 
 

@@ -146,10 +146,17 @@ class Cluster:
 class RunningGateway:
     """A gateway process and its two ports."""
 
-    def __init__(self, cluster: Cluster, folder: Path, name: str = "headrace") -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        folder: Path,
+        name: str = "headrace",
+        kubeconfig: Path | None = None,
+    ) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         self.parent = {"namespace": "headrace-system", "name": name}
-        arguments = ["--kubeconfig", str(cluster.kubeconfig), "--port", str(self.port)]
+        arguments = ["--kubeconfig", str(kubeconfig or cluster.kubeconfig)]
+        arguments += ["--port", str(self.port)]
         arguments += ["--metrics-port", str(self.metrics_port), "--seed", "7"]
         arguments += ["--gateway", f"headrace-system/{name}"]
         self.process = ServerProcess("local.gateway", arguments, folder / f"gateway-{name}.log")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from tests.local.gateway.backends import Backend, Gate, Loop
@@ -30,8 +31,8 @@ def test_a_mirror_gets_copies_and_its_answers_do_not_matter(
         return web.Response(status=500)
 
     copied: list[tuple[str, dict[str, str], bytes]] = []
-    cluster.service(NAMESPACE, "shadow", backend("shadow", fail).port)
-    filters = [mirror_filter("shadow", percent=100), mirror_filter("absent", percent=0)]
+    cluster.service(NAMESPACE, "shadow-predictor", backend("shadow", fail).port)
+    filters = [mirror_filter("shadow-predictor", percent=100), mirror_filter("absent", percent=0)]
     url = served(cluster, gateway, "mirrored", backend("mirrored"), filters=filters)
     answers = asyncio.run(post_all(f"{url}/infer", 10))
     assert {(status, body["backend"]) for status, body in answers} == {(200, "mirrored")}
@@ -41,9 +42,66 @@ def test_a_mirror_gets_copies_and_its_answers_do_not_matter(
         # The header names the revision that answers, which the mirror is not.
         assert "x-headrace-revision" not in headers
     name = "headrace_gateway_mirrored_requests_total"
-    labels = {"route": "mirrored", "backend": f"{NAMESPACE}/shadow:80"}
+    backend_label = f"{NAMESPACE}/shadow-predictor:80"
+    labels = {"namespace": NAMESPACE, "route": "mirrored", "backend": backend_label}
+    labels["revision"] = "shadow"
     eventually(lambda: gateway.metric(name, code="500", **labels) == 10, "copies are counted")
+    durations = "headrace_gateway_mirrored_request_duration_seconds"
+    assert gateway.metric(f"{durations}_count", **labels) == 10
+    assert gateway.metric(f"{durations}_sum", **labels) > 0
     assert gateway.metric(name, backend=f"{NAMESPACE}/absent:80") == 0
+    # They are none of the requests that callers made.
+    requests = "headrace_gateway_requests_total"
+    assert gateway.metric(requests, route="mirrored") == 10
+    assert gateway.metric(requests, route="mirrored", backend=backend_label) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("tenth", {"percent": 10}), ("third", {"fraction": {"numerator": 1, "denominator": 3}})],
+)
+def test_a_mirror_gets_its_share(
+    cluster: Cluster, gateway: RunningGateway, backend: Start, name: str, share: dict[str, Any]
+) -> None:
+    shadow = backend(f"{name}-shadow")
+    cluster.service(NAMESPACE, f"{name}-shadow", shadow.port)
+    filters = [mirror_filter(f"{name}-shadow", **share)]
+    url = served(cluster, gateway, name, backend(name), filters=filters)
+
+    asyncio.run(post_all(url, 300))
+
+    def counted() -> float:
+        counts = "headrace_gateway_mirrored_requests_total"
+        return gateway.metric(counts, route=name, code="200")
+
+    # The gateway's seed is fixed, the order of other tests is not: six standard deviations.
+    expected = {"tenth": 30, "third": 100}[name]
+    deviation = (expected * (1 - expected / 300)) ** 0.5
+    eventually(lambda: counted() == len(shadow.seen) > 0, "all copies are counted")
+    assert abs(counted() - expected) < 6 * deviation
+
+
+def test_a_mirror_that_nobody_answers_for_has_no_duration(
+    cluster: Cluster, gateway: RunningGateway, backend: Start
+) -> None:
+    cluster.service(NAMESPACE, "empty-predictor")
+    filters = [mirror_filter("empty-predictor")]
+    url = served(cluster, gateway, "unmirrored", backend("unmirrored"), filters=filters)
+
+    asyncio.run(post_all(url, 3))
+
+    counts = "headrace_gateway_mirrored_requests_total"
+    eventually(
+        lambda: gateway.metric(counts, revision="empty", code="unavailable") == 3, "the count"
+    )
+    durations = "headrace_gateway_mirrored_request_duration_seconds_count"
+    assert gateway.metric(durations, revision="empty") == 0
+
+
+def test_the_start_of_the_gateway_is_told(gateway: RunningGateway) -> None:
+    started = gateway.metric("process_start_time_seconds")
+
+    assert 0 < time.time() - started < 3600
 
 
 def test_a_mirror_that_hangs_delays_nobody_and_is_bounded(

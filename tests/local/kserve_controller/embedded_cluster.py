@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import requests
@@ -31,6 +31,8 @@ REGION = "eu-central-1"
 BUCKET = f"models-{os.getpid()}"  # servers are told from those of other runs by it
 RESOURCE = ("serving.kserve.io", "v1beta1", NAMESPACE, "inferenceservices")
 ROUTES = ("gateway.networking.k8s.io", "v1", NAMESPACE, "httproutes")
+SERVER_SECONDS = 120.0
+T = TypeVar("T")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "embedded", "AWS_SECRET_ACCESS_KEY": "embedded"}
 
 
@@ -71,7 +73,7 @@ class Program:
 class EmbeddedCluster:
     """Handles for the tests."""
 
-    def __init__(self, folder: Path, endpoint_url: str) -> None:
+    def __init__(self, folder: Path, endpoint_url: str, *options: str) -> None:
         self.folder = folder
         self.logs = folder / "logs"
         self.state = folder / "controller"
@@ -91,6 +93,7 @@ class EmbeddedCluster:
                 *("--serving-python", str(SERVING_PYTHON), "--aws-region", REGION),
                 *("--aws-endpoint-url", endpoint_url, "--health-port", str(self.health_port)),
                 *("--restart-backoff", "0.5", "--restart-limit", "5", "--drain-seconds", "1"),
+                *("--scale-period", "1", "--scale-settle", "2", *options),
             ],
             folder / "controller.log",
             CREDENTIALS,
@@ -155,7 +158,9 @@ class EmbeddedCluster:
         return condition(self.status(name), "Ready") == "True"
 
     def wait_until_ready(self, name: str) -> None:
-        eventually(lambda: self.ready(name), f"{name} to be ready; logs: {self.logs}", 60)
+        eventually(
+            lambda: self.ready(name), f"{name} to be ready; logs: {self.logs}", SERVER_SECONDS
+        )
 
     def wait_for_transition(self, name: str, transition: str) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
@@ -198,6 +203,27 @@ class EmbeddedCluster:
             {"status": {"parents": parents}},
             _content_type="application/merge-patch+json",
         )
+
+    def deployment(self, name: str) -> Any:
+        """The Deployment of a service."""
+        return self.apps.read_namespaced_deployment(f"{name}-predictor", NAMESPACE)
+
+    def counts(self, name: str) -> tuple[int, int, int, int] | None:
+        """What a Deployment is to have, has, has ready and has available; None until it is told."""
+        found = self.deployment(name)
+        status = found.status
+        if status is None or status.observed_generation != found.metadata.generation:
+            return None
+        return (
+            found.spec.replicas,
+            status.updated_replicas or 0,
+            status.ready_replicas or 0,
+            status.available_replicas or 0,
+        )
+
+    def pods(self, name: str) -> list[Any]:
+        selector = f"serving.kserve.io/inferenceservice={name}"
+        return list(self.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items)
 
     def create_runtime(self, name: str) -> None:
         """A ServingRuntime of the namespace, like the one that is shipped."""
@@ -256,6 +282,16 @@ class EmbeddedCluster:
         return True
 
 
+def in_time(look: Callable[[], T | None], what: str) -> T:
+    """`eventually`, for what waits for model servers: on a busy machine each takes many seconds."""
+    return eventually(look, what, SERVER_SECONDS)
+
+
+def uri(model: str) -> str:
+    """Where a model lies that the fixtures have uploaded."""
+    return f"s3://{BUCKET}/{model}"
+
+
 def condition(status: dict[str, Any], kind: str) -> str | None:
     found = [each for each in status.get("conditions") or [] if each["type"] == kind]
     return found[0]["status"] if found else None
@@ -278,11 +314,12 @@ def _processes() -> Iterator[tuple[int, list[str]]]:
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[EmbeddedCluster]:
+def running_cluster(folder: Path, *options: str) -> Iterator[EmbeddedCluster]:
+    """`options` are the controller's, in place of those that it has here."""
     storage = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     storage.start()
     host, port = storage.get_host_and_port()
-    cluster = EmbeddedCluster(folder, f"http://{host}:{port}")
+    cluster = EmbeddedCluster(folder, f"http://{host}:{port}", *options)
     try:
         cluster.start()
         yield cluster

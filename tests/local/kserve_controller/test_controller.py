@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,36 +13,22 @@ from tests.local.kserve_controller.embedded_cluster import (
     BUCKET,
     EmbeddedCluster,
     condition,
-    running_cluster,
+    uri,
 )
 from tests.local.kserve_controller.samples import NAMESPACE, inference_service
-from tests.local.serving.trained_models import TrainedModel, train
+from tests.local.serving.trained_models import TrainedModel
 from tests.waiting import eventually
 
 STOP = "serving.kserve.io/stop"
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrainedModel]:
-    return train(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def cluster(
-    models: dict[str, TrainedModel], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedCluster]:
-    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        for name, model in models.items():
-            cluster.s3.upload_file(str(model.file), BUCKET, f"{name}/model.joblib")
-        broken = models["digits"].file.read_bytes()[:300]
-        cluster.s3.put_object(Bucket=BUCKET, Key="broken/model.joblib", Body=broken)
-        cluster.apply(inference_service("steady", uri=uri("digits")))
-        cluster.wait_until_ready("steady")
-        yield cluster
-
-
-def uri(model: str) -> str:
-    return f"s3://{BUCKET}/{model}"
+def cluster(cluster: EmbeddedCluster, models: dict[str, TrainedModel]) -> EmbeddedCluster:
+    broken = models["digits"].file.read_bytes()[:300]
+    cluster.s3.put_object(Bucket=BUCKET, Key="broken/model.joblib", Body=broken)
+    cluster.apply(inference_service("steady", uri=uri("digits")))
+    cluster.wait_until_ready("steady")
+    return cluster
 
 
 def predict(port: int, rows: list[list[float]]) -> list[Any]:

@@ -41,17 +41,23 @@ class Harness:
         self.predictor = Predictor(Key("ns", "svc"), self._launch, policy, lambda: None)
 
     def run(
-        self, program: str, until: Callable[[list[Pod]], bool], *, generation: int = 1
+        self,
+        program: str,
+        until: Callable[[list[Pod]], bool],
+        *,
+        generation: int = 1,
+        wanted: int = 1,
     ) -> list[Pod]:
         template = PodTemplate("image", (program,), (), "s3://models/m")
 
-        def look() -> list[Pod] | None:
-            self.predictor.advance(template, generation)
+        def look() -> tuple[list[Pod]] | None:
+            self.predictor.advance(template, wanted, generation)
             pods = self.predictor.pods()
             self.predictor.published()
-            return pods if until(pods) else None
+            return (pods,) if until(pods) else None
 
-        return eventually(look, "the pods to become what is waited for", 20)
+        (found,) = eventually(look, "the pods to become what is waited for", 20)
+        return found
 
     def _launch(
         self, name: str, template: PodTemplate, changed: Callable[[], None]
@@ -86,6 +92,14 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
 
 def ready(pods: list[Pod]) -> bool:
     return len(pods) == 1 and pods[0].ready
+
+
+def all_ready(count: int) -> Callable[[list[Pod]], bool]:
+    return lambda pods: len(pods) == count and all(pod.ready for pod in pods)
+
+
+def in_service(pods: list[Pod]) -> list[str]:
+    return [pod.name for pod in pods if pod.ready and not pod.retiring]
 
 
 def exhausted(pods: list[Pod]) -> bool:
@@ -183,13 +197,95 @@ def test_a_stopped_server_that_ignores_it_is_killed_and_leaves_no_file(
     assert [path.name for path in tmp_path.iterdir()] == ["server.log"]
 
 
+def test_replicas_are_processes_of_their_own(harness: Harness) -> None:
+    pods = harness.run(SERVES, all_ready(3), wanted=3)
+
+    assert len({pod.port for pod in pods}) == len({pod.name for pod in pods}) == 3
+    assert [process.termination for process in harness.started] == [None] * 3
+
+
+def test_fewer_replicas_leave_service_first_and_end_once_they_have_drained(
+    harness: Harness,
+) -> None:
+    oldest = harness.run(SERVES, all_ready(3), wanted=3)[-1]
+    seen: list[list[Pod]] = []
+
+    def only_one(pods: list[Pod]) -> bool:
+        seen.append(pods)
+        return len(pods) == 1
+
+    (left,) = harness.run(SERVES, only_one, wanted=1)
+
+    assert left.name == oldest.name
+    drained = [pod for pods in seen for pod in pods if pod.retiring and pod.ready]
+    assert {pod.name for pod in drained} == {pod.name for pod in seen[0]} - {left.name}
+    assert all(in_service(pods) == [left.name] for pods in seen)
+
+
+def test_no_replica_ends_before_the_endpoints_are_known_to_have_gone(harness: Harness) -> None:
+    harness.run(SERVES, all_ready(2), wanted=2)
+    newest = harness.started[1]
+
+    harness.predictor.advance(PodTemplate("image", (SERVES,), (), "s3://models/m"), 1, 1)
+    assert [pod.retiring for pod in harness.predictor.pods()] == [True, False]
+    assert not newest.wait(2 * POLICY.drain)
+
+    harness.run(SERVES, all_ready(1), wanted=1)
+    assert newest.wait(10)
+
+
+def test_a_replica_that_is_not_ready_goes_before_one_that_serves(harness: Harness) -> None:
+    harness.run(SERVES, all_ready(1), wanted=1)
+    (serving,) = harness.predictor.pods()
+    harness.run(HANGS, lambda pods: len(pods) == 2, wanted=1, generation=2)
+
+    (left,) = harness.run(SERVES, all_ready(1), wanted=1, generation=3)
+
+    assert left.name == serving.name
+
+
+def test_no_replica_is_a_number_of_replicas_too(harness: Harness) -> None:
+    harness.run(SERVES, all_ready(2), wanted=2)
+
+    harness.run(SERVES, lambda pods: not pods, wanted=0)
+    assert all(process.wait(10) for process in harness.started)
+
+    harness.run(SERVES, all_ready(1), wanted=1)
+
+
+def test_replicas_are_replaced_without_falling_below_their_number(harness: Harness) -> None:
+    before = harness.run(SERVES, all_ready(2), wanted=2)
+    seen: list[list[Pod]] = []
+
+    def replaced(pods: list[Pod]) -> bool:
+        seen.append(pods)
+        return all_ready(2)(pods) and not {pod.name for pod in pods} & {p.name for p in before}
+
+    harness.run(f"1\n{SERVES}", replaced, generation=2, wanted=2)
+
+    assert min(len(in_service(pods)) for pods in seen) >= 2
+    # One more than wanted is alive at a time: a quarter of two, rounded up.
+    assert max(sum(not pod.retiring for pod in pods) for pods in seen) == 3
+
+
+def test_the_processor_time_of_ready_replicas_is_known(harness: Harness) -> None:
+    (pod,) = harness.run(SERVES, ready)
+
+    used = harness.predictor.cpu_seconds()
+
+    if Path("/proc/self/stat").exists():
+        assert used[pod.name] > 0
+    else:
+        assert used == {}
+
+
 def test_a_program_that_is_not_there_fails_with_a_reason(tmp_path: Path) -> None:
     def refuse(*_: object) -> ServerProcess:
         raise FileNotFoundError("no such interpreter")
 
     predictor = Predictor(Key("ns", "svc"), refuse, RestartPolicy(limit=0), lambda: None)
 
-    predictor.advance(PodTemplate("image", (), (), "s3://m"), 1)
+    predictor.advance(PodTemplate("image", (), (), "s3://m"), 1, 1)
 
     (pod,) = predictor.pods()
     assert pod.last_termination is not None

@@ -53,6 +53,13 @@ def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
     return next(dict(each) for each in status["conditions"] if each["type"] == kind)
 
 
+COUNTS = (
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "unavailableReplicas",
+)
 OLD = pod("p-predictor-old-1", "old", **READY)
 
 SITUATIONS = {
@@ -169,6 +176,53 @@ def test_a_deployment_counts_its_replicas_and_remembers_when_conditions_flipped(
     assert available["lastUpdateTime"] == "2026-01-02T03:04:05Z"
     assert progressing["lastUpdateTime"] == "2026-01-02T04:00:00Z"
     assert progressing["lastTransitionTime"] == "2026-01-02T03:04:05Z"
+
+
+def deployment_of(pods: Sequence[Pod], wanted: int, before: dict[str, Any]) -> dict[str, Any]:
+    return deployment_status(pods, "new", 2, previous=before, now=NOW, wanted=wanted)
+
+
+def reasons(deployment: dict[str, Any]) -> list[str]:
+    return [condition["reason"] for condition in deployment["conditions"]]
+
+
+def test_a_deployment_counts_every_replica_by_itself() -> None:
+    pods = [pod("p-2"), pod("p-1", **READY)]
+
+    coming = deployment_of(pods, 3, {})
+
+    assert {name: coming.get(name) for name in COUNTS} == {
+        "replicas": 2,
+        "updatedReplicas": 2,
+        "readyReplicas": 1,
+        "availableReplicas": 1,
+        "unavailableReplicas": 2,
+    }
+    assert reasons(coming) == ["MinimumReplicasUnavailable", "ReplicaSetUpdated"]
+
+
+def test_a_deployment_that_had_all_replicas_is_complete_while_it_grows_or_suffers() -> None:
+    both = deployment_of([pod("p-2", **READY), pod("p-1", **READY)], 2, {})
+    suffering = deployment_of([pod("p-2", **READY), pod("p-1", **CRASHED, was_ready=True)], 2, both)
+    growing = deployment_of([pod("p-3"), pod("p-2", **READY), pod("p-1", **READY)], 3, both)
+
+    assert reasons(both) == ["MinimumReplicasAvailable", "NewReplicaSetAvailable"]
+    assert reasons(suffering) == ["MinimumReplicasUnavailable", "NewReplicaSetAvailable"]
+    assert reasons(growing) == ["MinimumReplicasUnavailable", "NewReplicaSetAvailable"]
+
+
+def test_a_quarter_of_four_may_be_away() -> None:
+    pods = [pod("p-4"), *(pod(f"p-{number}", **READY) for number in range(3))]
+
+    assert reasons(deployment_of(pods, 4, {}))[0] == "MinimumReplicasAvailable"
+
+
+def test_a_deployment_of_no_replicas_is_complete_and_serves_nobody() -> None:
+    # Ready by KServe's own rule, which is why readiness is never read from conditions alone.
+    status = deployment_of([], 0, {})
+
+    assert not set(COUNTS) & status.keys()
+    assert reasons(status) == ["MinimumReplicasAvailable", "NewReplicaSetAvailable"]
 
 
 def test_an_invalid_spec_says_so_in_conditions_and_model_status() -> None:
