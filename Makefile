@@ -40,7 +40,7 @@ verify-audit: .venv/installed ## Check every audit chain (API_URL=… TOKEN=… 
 	$(HEADRACE) --state $(STATE) verify-audit
 
 ##@ Check
-.PHONY: test check unit bench lint types imports contracts-check
+.PHONY: test check unit bench bench-verdict lint types imports contracts-check
 # Two at a time: tests that share a stack, or what is built, stay together (tests/stack/fixtures.py).
 test: environments ## Run every test
 	$(BIN)/pytest -n 2 --dist loadgroup
@@ -66,6 +66,9 @@ unit: .venv/installed ## Run the unit tests
 bench: environments ## Measure the budgets of the design and print them beside their bounds (ALL=1: whole commands too)
 	$(BIN)/python -m local.bench $(if $(ALL),--all,)
 
+bench-verdict: .venv/installed ## Measure how often verdicts are wrong, and what traffic they need; writes docs/verdict.md
+	$(BIN)/python -m local.bench_verdict
+
 ##@ Build
 .PHONY: environments layers synth contracts
 environments: .venv/installed .venvs/cloud/installed .venvs/serving/installed
@@ -83,7 +86,7 @@ contracts: .venv/installed ## Generate openapi.json and the event schemas from t
 ##@ Maintain
 .PHONY: lock format clean help
 lock: $(UV) ## Resolve and pin every environment again
-	$(UV) pip compile -q $(LOCK) layers/runtime/requirements.txt layers/cluster/requirements.txt -o constraints/layers.txt
+	$(UV) pip compile -q $(LOCK) $(wildcard layers/*/requirements.txt) -o constraints/layers.txt
 	$(UV) pip compile -q $(LOCK) requirements.txt -c constraints/layers.txt -o constraints/development.txt
 	$(UV) pip compile -q $(LOCK) local/requirements.txt -o constraints/cloud.txt
 	$(UV) pip compile -q $(LOCK) local/serving/requirements.txt -o constraints/serving.txt

@@ -21,7 +21,10 @@ ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers/controlplane/python"
 OPENAPI = Path("functions/docs/openapi.json")
 SCHEMAS = Path("events/schemas")
+EVENT_TYPES = Path("functions/webhooks/event_types.json")
 POLICIES = Path("docs/policies.md")
+# Whose events webhooks may be told of.
+TOLD_CAPABILITIES = ("registry", "serving")
 DESCRIPTION = """Headrace is a multi-tenant MLOps control plane.
 
 Answers that Headrace itself refuses are problem details (RFC 9457) with a stable `code` and, where a person can act,
@@ -76,6 +79,7 @@ def _contracts() -> Iterator[tuple[Path, str]]:
         o["operationId"] for methods in document["paths"].values() for o in methods.values()
     ]
     yield POLICIES, with_table((ROOT / POLICIES).read_text(), operations)
+    yield EVENT_TYPES, json.dumps(told_events(), indent=2) + "\n"
     for event in event_types():
         yield SCHEMAS / f"{event.__name__}.json", _text(event_schema(event))
 
@@ -87,9 +91,12 @@ def api_entries() -> list[str]:
 
 
 def _models() -> list[ModuleType]:
-    """The module `model` of every capability."""
-    found = sorted((LAYER / "controlplane").glob("*/model.py"))
-    return [importlib.import_module(f"controlplane.{path.parent.name}.model") for path in found]
+    """The module `model` of every capability, and those that hold nothing but events."""
+    modules = LAYER / "controlplane"
+    found = sorted([*modules.glob("*/model.py"), *modules.glob("*/*_events.py")])
+    return [
+        importlib.import_module(f"controlplane.{path.parent.name}.{path.stem}") for path in found
+    ]
 
 
 def event_types() -> list[type[DomainEvent]]:
@@ -101,6 +108,11 @@ def event_types() -> list[type[DomainEvent]]:
         if isinstance(value, type) and issubclass(value, DomainEvent) and not value.__subclasses__()
     }
     return sorted(found - {DomainEvent}, key=lambda event: event.__name__)
+
+
+def told_events() -> list[str]:
+    """The names of the events that a webhook may be told of."""
+    return [event.__name__ for event in event_types() if event.capability in TOLD_CAPABILITIES]
 
 
 def event_schema(event: type[DomainEvent]) -> dict[str, Any]:
