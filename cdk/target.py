@@ -10,6 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Node
 
+from cdk.metrics_origin import KEYS as METRICS_KEYS
+from cdk.metrics_origin import MetricsContextError, MetricsOrigin
 from cdk.paths import Sources
 
 AWS = "aws"
@@ -30,6 +32,7 @@ _KEYS = (
     "retire-after-seconds",
     "rollout-timeout-seconds",
     "stack-prefix",
+    *METRICS_KEYS,
 )
 
 
@@ -49,6 +52,7 @@ class Target:
     cluster_api_cidrs: str = ""
     retire_after_seconds: int = _RETIRE_AFTER[AWS]
     rollout_timeout_seconds: int = _ROLLOUT_TIMEOUT[AWS]
+    metrics: MetricsOrigin = field(default_factory=MetricsOrigin)
     sources: Sources = field(default_factory=Sources)
 
     @classmethod
@@ -84,6 +88,7 @@ class Target:
             rollout_timeout_seconds=_seconds(
                 values, "rollout-timeout-seconds", _ROLLOUT_TIMEOUT[name]
             ),
+            metrics=_metrics(values, embedded=name == EMBEDDED),
             sources=sources,
         )
 
@@ -113,6 +118,13 @@ class Target:
     @property
     def log_retention(self) -> logs.RetentionDays:
         return logs.RetentionDays.THREE_MONTHS if self.on_aws else logs.RetentionDays.ONE_WEEK
+
+
+def _metrics(values: Mapping[str, Any], *, embedded: bool) -> MetricsOrigin:
+    try:
+        return MetricsOrigin.parse(values, embedded=embedded)
+    except MetricsContextError as refused:
+        raise ContextValueError(str(refused)) from None
 
 
 def _ranges(values: Mapping[str, Any], key: str, default: str) -> str:

@@ -9,12 +9,14 @@ import yaml
 
 DEFINITIONS = Path(__file__).parents[2] / "shared" / "crds"
 INFERENCE_SERVICES = "kserve/serving.kserve.io_inferenceservices.yaml"
+LLM_INFERENCE_SERVICES = "kserve/serving.kserve.io_llminferenceservices.yaml"
 HTTP_ROUTES = "gateway-api/gateway.networking.k8s.io_httproutes.yaml"
 CLUSTER_QUEUES = "kueue/kueue.x-k8s.io_clusterqueues.yaml"
 LOCAL_QUEUES = "kueue/kueue.x-k8s.io_localqueues.yaml"
 RESOURCE_FLAVORS = "kueue/kueue.x-k8s.io_resourceflavors.yaml"
 COHORTS = "kueue/kueue.x-k8s.io_cohorts.yaml"
 NODE_POOLS = "karpenter/karpenter.sh_nodepools.yaml"
+POD_MONITORS = "prometheus-operator/monitoring.coreos.com_podmonitors.yaml"
 EC2_NODE_CLASSES = "karpenter-provider-aws/karpenter.k8s.aws_ec2nodeclasses.yaml"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Size
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -32,6 +32,7 @@ class ControlPlaneFunction(lambda_.Function):
         settings: Mapping[str, str] | None = None,
         timeout: Duration | None = None,
         memory_size: int = 512,
+        ephemeral_storage: Size | None = None,
     ) -> None:
         capability, module = entry.split("/")
         folder = target.sources.functions / capability
@@ -57,6 +58,7 @@ class ControlPlaneFunction(lambda_.Function):
             },
             timeout=timeout or Duration.seconds(10),
             memory_size=memory_size,
+            ephemeral_storage_size=ephemeral_storage,
             tracing=lambda_.Tracing.ACTIVE,
             logging_format=lambda_.LoggingFormat.JSON,
             log_group=log_group,

@@ -7,7 +7,7 @@ from cdk.target import Target
 
 
 class FunctionLayers(Construct):
-    """`controlplane` (our code), `runtime` and `cluster` (third-party).
+    """`controlplane` (our code), `runtime` and those that few functions need (third-party).
 
     Each stack publishes its own versions of the same files: a version shared through a stack
     export could not be replaced while another stack imports it.
@@ -16,7 +16,7 @@ class FunctionLayers(Construct):
     def __init__(self, scope: Construct, id: str, *, target: Target) -> None:
         super().__init__(scope, id)
         self._target = target
-        self._cluster: lambda_.LayerVersion | None = None
+        self._further: dict[str, lambda_.LayerVersion] = {}
         self.runtime: list[lambda_.ILayerVersion] = [
             lambda_.LayerVersion(
                 self,
@@ -34,9 +34,22 @@ class FunctionLayers(Construct):
     @property
     def cluster(self) -> list[lambda_.ILayerVersion]:
         """The layers of a function that talks to the cluster."""
-        if self._cluster is None:
-            self._cluster = self._third_party("Cluster", "cluster")
-        return [*self.runtime, self._cluster]
+        return self._with("cluster")
+
+    @property
+    def scanning(self) -> list[lambda_.ILayerVersion]:
+        """The layers of the function that looks into uploaded files."""
+        return self._with("scanning")
+
+    @property
+    def signing(self) -> list[lambda_.ILayerVersion]:
+        """The layers of a function that verifies signatures."""
+        return self._with("signing")
+
+    def _with(self, name: str) -> list[lambda_.ILayerVersion]:
+        if name not in self._further:
+            self._further[name] = self._third_party(name.capitalize(), name)
+        return [*self.runtime, self._further[name]]
 
     def _third_party(self, id: str, name: str) -> lambda_.LayerVersion:
         platform = self._target.layer_platform

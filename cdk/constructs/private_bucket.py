@@ -3,6 +3,7 @@
 from typing import Any
 
 from aws_cdk import Aws, Duration
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -12,6 +13,8 @@ from cdk.target import Target
 
 # A statement's condition: the key is used by S3 in the caller's name, never by the caller.
 VIA_S3 = {"StringEquals": {"kms:ViaService": f"s3.{Aws.REGION}.amazonaws.com"}}
+# What the role of a function bears that may write below registry/.
+WRITER_TAG = "headrace:registry-writer"
 # What S3 asks of the key; writing decrypts as well, as parts of an upload are read back.
 _KEY_USES = {
     "GetObject": ("kms:Decrypt",),
@@ -66,6 +69,29 @@ class PrivateBucket(s3.Bucket):
         uses = {use for operation in operations for use in _KEY_USES.get(operation, ())}
         if uses:
             function.allow(sorted(uses), self.key.key_arn, conditions=VIA_S3)
+
+    def refuse_registry_writes(self) -> None:
+        """Nobody writes below registry/ but functions that `allow_registry_writes` names, whatever their rights.
+
+        A tag tells them: they belong to stacks that need this bucket.
+        """
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="OnlyRegistrationWritesTheRegistry",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["s3:PutObject", "s3:ReplicateObject"],
+                resources=[self.arn_for_objects("registry/*")],
+                conditions={"StringNotEquals": {f"aws:PrincipalTag/{WRITER_TAG}": "true"}},
+            )
+        )
+
+    def allow_registry_writes(self, function: ControlPlaneFunction) -> None:
+        """Exempt a function from the refusal; its own policy grants the right."""
+        assert function.role is not None  # noqa: S101 - every function of ours has one
+        role = function.role.node.default_child
+        assert isinstance(role, iam.CfnRole)  # noqa: S101 - how CDK builds a role
+        role.tags.set_tag(WRITER_TAG, "true")
 
     def allow_bucket(self, function: ControlPlaneFunction, *operations: str) -> None:
         """Allow operations on the bucket itself, such as ListBucket."""

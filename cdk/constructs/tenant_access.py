@@ -33,15 +33,14 @@ _NEVER = [
     "dynamodb:Export*",
     "dynamodb:GetRecords",
     "s3:Delete*",
-    "s3:GetObject*",
 ]
 
 
 class TenantAccess(Construct):
     """Role TenantData: with the session tag `tenant_id`, and with no other, it reaches that tenant's data alone.
 
-    On the table and on each of its indexes, whose keys begin with the tenant as well; in the bucket, uploads below
-    the tenant's prefix, for the presigned requests that are made with it.
+    On the table and on each of its indexes, whose keys begin with the tenant as well; in the bucket, uploads and the
+    evidence of rollouts below the tenant's prefixes, for the presigned requests that are made with it.
     """
 
     def __init__(
@@ -67,9 +66,11 @@ class TenantAccess(Construct):
             f"{table.table_arn}/index/*",
             models.arn_for_objects(f"models/{_TENANT}/*"),
         )
+        evidence = models.arn_for_objects(f"evidence/tenant-{_TENANT}/*")
         for statement in (
             *_table_statements([table.table_arn, indexes]),
             *_upload_statements(uploads),
+            *_evidence_statements(evidence),
             *_key_statements(key),
             # True of a session without the tag as well.
             _refuse(["*"], {"StringNotLike": {f"aws:PrincipalTag/{TENANT_TAG}": "?*"}}),
@@ -78,6 +79,7 @@ class TenantAccess(Construct):
             self.role.add_to_policy(statement)
         acknowledge_wildcard(self.role, indexes, "Each index of the table, its keys held likewise")
         acknowledge_wildcard(self.role, uploads, "The tenant's uploads, below its own prefix")
+        acknowledge_wildcard(self.role, evidence, "The evidence of the tenant's own rollouts")
 
     def allow(self, function: ControlPlaneFunction) -> None:
         """Let an API function work on the tenants that call it, each with a session of its own.
@@ -131,6 +133,16 @@ def _table_statements(resources: list[str]) -> list[iam.PolicyStatement]:
 def _upload_statements(uploads: str) -> list[iam.PolicyStatement]:
     return [
         iam.PolicyStatement(actions=["s3:PutObject", "s3:PutObjectTagging"], resources=[uploads]),
+    ]
+
+
+def _evidence_statements(evidence: str) -> list[iam.PolicyStatement]:
+    """For the links to it that the API presigns. To read anything else of a bucket is refused by name as well."""
+    return [
+        iam.PolicyStatement(actions=["s3:GetObject"], resources=[evidence]),
+        iam.PolicyStatement(
+            effect=iam.Effect.DENY, actions=["s3:GetObject*"], not_resources=[evidence]
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is told and decided about registered versions: two API functions, and the champion that follows promotions."""
+"""What is told and decided about registered versions: three API functions, and the champion that follows promotions."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from cdk.target import Target
 
 
 class VersionGovernance(Construct):
-    """`api` and `aliases_api` answer requests, `promoted` hands promotions to the function that moves the champion."""
+    """The functions `…api` answer requests, `promoted` hands promotions to the function that moves the champion."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class VersionGovernance(Construct):
         self._target, self._data, self._layers = target, data, layers
         self.api = self._api("Api", "governance_api")
         self.aliases_api = self._api("AliasesApi", "aliases_api")
+        self.signing_api = self._api("SigningApi", "signing_api")
         self.promoted = self._follow_promotions(bus)
 
     def _api(self, id: str, module: str) -> ControlPlaneFunction:
@@ -59,7 +60,7 @@ class VersionGovernance(Construct):
             settings={"TABLE_NAME": self._data.table.table_name},
             timeout=Duration.seconds(30),
         )
-        self._data.table.allow_changes(function)
+        self._data.table.allow(function, "GetItem", "BatchGetItem", "PutItem", "UpdateItem")
         rule = EventRule(
             self,
             "RolloutPromoted",

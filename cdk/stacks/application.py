@@ -13,6 +13,7 @@ from cdk.stacks.quotas import QuotasStack
 from cdk.stacks.registry import RegistryStack
 from cdk.stacks.serving import ServingStack
 from cdk.stacks.tiers import TiersStack
+from cdk.stacks.webhooks import WebhooksStack
 from cdk.target import Target
 
 
@@ -42,6 +43,7 @@ def add_stacks(app: App, target: Target) -> None:
     )
     auditing = AuditingStack(app, f"{prefix}-Auditing", target=target, data=data)
     quotas = QuotasStack(app, f"{prefix}-Quotas", target=target, data=data)
+    webhooks = WebhooksStack(app, f"{prefix}-Webhooks", target=target, data=data, bus=events.bus)
     api = ApiStack(
         app,
         f"{prefix}-Api",
@@ -54,9 +56,14 @@ def add_stacks(app: App, target: Target) -> None:
             "people/api": people.api,
             "people/token_api": people.token_api,
             "quotas/api": quotas.api,
+            "registry/aliases_api": registry.governance.aliases_api,
             "registry/api": registry.api,
+            "registry/governance_api": registry.governance.api,
+            "registry/signing_api": registry.governance.signing_api,
             "serving/api": serving.api,
+            "serving/rollouts_api": serving.rollouts_api,
             "tiers/api": tiers.api,
+            "webhooks/api": webhooks.api,
         },
     )
     if target.on_aws:
@@ -84,8 +91,10 @@ def add_stacks(app: App, target: Target) -> None:
                 *registry.undelivered,
                 *serving.undelivered,
                 *tiers.undelivered,
+                *webhooks.undelivered,
             ],
             audit=auditing,
+            webhooks=webhooks,
             api_id=api.api.ref,
         )
         Tags.of(app).add("headrace:deployment", prefix)

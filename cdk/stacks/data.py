@@ -37,6 +37,7 @@ class DataStack(Stack):
             versioned=True,
             lifecycle_rules=model_lifecycle(),
         )
+        self.models.refuse_registry_writes()
         self.tenant_access = TenantAccess(
             self, "TenantAccess", table=self.table, key=self.key, models=self.models
         )

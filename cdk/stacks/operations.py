@@ -15,6 +15,10 @@ from constructs import Construct
 
 from cdk.stacks.auditing import AuditingStack
 from cdk.stacks.events import EventsStack
+from cdk.stacks.webhooks import WebhooksStack
+
+# Seconds: twice as long as a delivery may lie in its queue because it was put off.
+_DELIVERIES_LATE = 1800
 
 
 class OperationsStack(Stack):
@@ -29,6 +33,7 @@ class OperationsStack(Stack):
         machines: Sequence[sfn.StateMachine],
         queues: Sequence[sqs.IQueue],
         audit: AuditingStack,
+        webhooks: WebhooksStack,
         api_id: str,
     ) -> None:
         """`queues` are those of dead letters."""
@@ -48,6 +53,7 @@ class OperationsStack(Stack):
                 "Events or records wait in a dead-letter queue: see what failed, then redrive",
             )
         self._watch_audit(audit)
+        self._watch_webhooks(webhooks)
         self._alarm(
             "PublisherLate",
             events_stack.publish.metric("IteratorAge", statistic="Maximum"),
@@ -85,6 +91,20 @@ class OperationsStack(Stack):
             audit.changes.metric_approximate_age_of_oldest_message(statistic="Maximum"),
             "Changes wait to be recorded: the recorder fails or is throttled",
             threshold=300,  # seconds
+        )
+
+    def _watch_webhooks(self, webhooks: WebhooksStack) -> None:
+        self._alarm(
+            "WebhookEventsLate",
+            webhooks.announced.metric_approximate_age_of_oldest_message(statistic="Maximum"),
+            "Events wait to be told to webhooks: the function fails or is throttled",
+            threshold=300,  # seconds
+        )
+        self._alarm(
+            "WebhookDeliveriesLate",
+            webhooks.deliveries.metric_approximate_age_of_oldest_message(statistic="Maximum"),
+            "Deliveries wait longer than they are put off: the function fails or is throttled",
+            threshold=_DELIVERIES_LATE,
         )
 
     def _alarm_topic(self) -> sns.Topic:

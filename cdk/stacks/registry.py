@@ -39,7 +39,6 @@ class RegistryStack(Stack):
         self._data = data
         self._layers = FunctionLayers(self, "Layers", target=target)
         self.api = self._api()
-        self.signing_api = self._signing_api()
         registration = Workflow(
             self,
             "VersionRegistration",
@@ -173,21 +172,6 @@ class RegistryStack(Stack):
             function, "registry/", "GetObject", "GetObjectVersion", because=_ARTIFACTS
         )
         return function
-
-    def _signing_api(self) -> ControlPlaneFunction:
-        secret = self._data.cursor_secret
-        api = self._function(
-            "SigningApi",
-            "signing_api",
-            settings={
-                "TABLE_NAME": self._data.table.table_name,
-                "CURSOR_SECRET_ARN": secret.secret_arn,
-            },
-            table=False,
-        )
-        self._data.tenant_access.allow(api)
-        api.allow(["secretsmanager:GetSecretValue"], secret.secret_arn)
-        return api
 
     def _changing(self, id: str, timeout: Duration) -> ControlPlaneFunction:
         """A function that records an outcome in the table and removes copies that are no more."""

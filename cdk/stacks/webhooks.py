@@ -47,12 +47,12 @@ class WebhooksStack(Stack):
             DeadLetterQueue(self, "UnprocessedEvents", of_queue=True),
             DeadLetterQueue(self, "UnprocessedDeliveries", of_queue=True),
         ]
-        announced, deliveries = (
+        self.announced, self.deliveries = (
             self._queue(name, dead)
             for name, dead in zip(("Events", "Deliveries"), self.unprocessed, strict=True)
         )
-        self._fan_out(announced, deliveries)
-        self._deliver(deliveries)
+        self._fan_out(self.announced, self.deliveries)
+        self._deliver(self.deliveries)
         rule = EventRule(
             self,
             "EventAnnounced",
@@ -60,9 +60,9 @@ class WebhooksStack(Stack):
             bus=bus,
             pattern=events.EventPattern(source=list(_SOURCES)),
         )
-        rule.enqueue(announced)
+        rule.enqueue(self.announced)
         self.undelivered = [rule.undelivered, *self.unprocessed]
-        CfnOutput(self, "WebhookDeliveriesQueueUrl", value=deliveries.queue_url)
+        CfnOutput(self, "WebhookDeliveriesQueueUrl", value=self.deliveries.queue_url)
 
     def _signing_keys(self) -> secretsmanager.Secret:
         secret = secretsmanager.Secret(

@@ -1,10 +1,14 @@
-"""State machine task: find out what must fail before anything is changed."""
+"""State machine task: find out what must fail before anything is changed, and freeze what the rollout goes by."""
 
 from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.tasks import task
 from controlplane.runtime.wiring.registry import artifacts
-from controlplane.runtime.wiring.serving import deployment_repository, version_catalog
-from controlplane.serving.rollout import check_rollout
+from controlplane.runtime.wiring.serving import (
+    deployment_repository,
+    rollout_cluster,
+    version_catalog,
+)
+from controlplane.serving.preflight import check_rollout
 
 
 @task(RolloutInput.model_validate)
@@ -14,4 +18,5 @@ def lambda_handler(given: RolloutInput) -> None:
         deployments=deployment_repository(),
         versions=version_catalog(),
         artifacts=artifacts(),
+        cluster=rollout_cluster(),
     )

@@ -16,6 +16,6 @@ def lambda_handler(given: DeploymentInput) -> dict[str, Any]:
         given.project,
         given.deployment,
         deployments=deployment_repository(),
-        cluster=revision_cluster(),
+        revisions=revision_cluster,
     )
     return {"wait_seconds": left or 0}

@@ -62,7 +62,7 @@ def show_answers(
 
 def show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     """One line a rollout, and below it where its evidence is."""
-    table = Table("version", "ended as", "verdict", "bad → stable", "seen → stable", "users hit")
+    table = Table("v", "ended as", "verdict", "bad→stable", "seen→stable", "users hit")
     for outcome in outcomes:
         table.add_row(
             str(outcome.version),
@@ -74,8 +74,8 @@ def show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
         )
     console.print(table)
     console.print(
-        "bad → stable: from the first bad answer until all requests go to the stable version; "
-        "seen → stable: from the look that saw it; users hit: share of those who asked meanwhile"
+        "bad→stable: from the first bad answer until all requests go to the stable version; "
+        "seen→stable: from the look that saw it; users hit: share of those who asked meanwhile"
     )
     for outcome in outcomes:
         told = f"version {outcome.version}, evidence: {outcome.evidence}"

@@ -16,7 +16,7 @@ from local.demo.cluster import revision_exists
 from local.demo.errors import DemoError
 from local.demo.prediction import predict_v1, predict_v2
 from local.demo.releases import Releases
-from local.demo.rollouts import ALL_AT_ONCE, CANARY
+from local.demo.rollouts import ALL_AT_ONCE, CANARY, QUICK_CANARY
 from local.demo.traffic import LiveTraffic
 from local.demo.training import TrainedModel, Training, train
 from local.faults import Faults
@@ -166,7 +166,7 @@ class Story:
         traffic: LiveTraffic,
     ) -> int:
         self._console.rule("[bold]5 · A second version: 10 %, 50 %, all, while callers go on")
-        releases.use(CANARY)
+        releases.use(QUICK_CANARY)
         with self._step("judged on live requests, and promoted"):
             rollout = releases.roll_out(
                 lambda: self._upload(client, training, training.second)[0], traffic, "Promoted"
@@ -183,6 +183,7 @@ class Story:
         traffic: LiveTraffic,
         good: int,
     ) -> None:
+        releases.use(CANARY)
         faults = Faults(self._settings.kubeconfig)
         for distance, (what, fault) in enumerate(BAD_VERSIONS, start=1):
             number = 5 + distance

@@ -95,10 +95,12 @@ class Cloud:
             "CURSOR_SECRET_ARN": self.cursor_secret,
             "AUDIT_SECRET_ARN": self.audit_secret,
             "AUDIT_ANCHORS_BUCKET": self.audit_anchors,
+            "WEBHOOK_SECRET_ARN": self.audit_secret,
             "MACHINE_SECRET_ARN": self.cursor_secret,
             "USER_POOL_ID": self.user_pool,
             "CLIENT_ID": self.client,
             "INGRESS_URL": "http://ingress.example:8080",
+            "POWERTOOLS_METRICS_NAMESPACE": "Headrace",
             "RETIRE_AFTER_SECONDS": "300",
             "ROLLOUT_TIMEOUT_SECONDS": "1800",
         }

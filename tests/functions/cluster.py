@@ -13,13 +13,33 @@ from controlplane.onboarding.model import ClusterStep
 from local import cluster_seed
 from tests.functions.cloud import Cloud
 from tests.functions.samples import Json
-from tests.local.kubernetes_api.running_server import MERGE, RunningServer
+from tests.local.kubernetes_api.running_server import APPLY, MERGE, RunningServer
 from tests.plans import OPENINGS
 
 SERVING = "/apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices"
 ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
+
+RUNTIME: Json = {
+    "apiVersion": "serving.kserve.io/v1alpha1",
+    "kind": "ClusterServingRuntime",
+    "metadata": {"name": "kserve-sklearnserver"},
+    "spec": {
+        "supportedModelFormats": [{"name": "sklearn", "version": "1"}],
+        "containers": [{"name": "kserve-container", "image": "kserve/sklearnserver"}],
+    },
+}
+GATEWAY_PATH = "/apis/gateway.networking.k8s.io/v1/namespaces/headrace-system/gateways/headrace"
+GATEWAY: Json = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "Gateway",
+    "metadata": {"name": "headrace", "namespace": "headrace-system"},
+    "spec": {
+        "gatewayClassName": "any",
+        "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,24 @@ class Cluster:
         plan = TenantPlan(self.tenant, isolation, Limits())
         for step in ClusterStep:
             tenants_of(self.server).apply(step, plan)
+        self.install_serving()
+
+    def install_serving(self) -> None:
+        """What a rollout looks for beforehand: KServe's runtime for sklearn, and a Gateway that is served."""
+        for path, manifest in (
+            (
+                "/apis/serving.kserve.io/v1alpha1/clusterservingruntimes/kserve-sklearnserver",
+                RUNTIME,
+            ),
+            (GATEWAY_PATH, GATEWAY),
+        ):
+            query = "?fieldManager=installation&force=true"
+            applied = self.server.call("PATCH", path + query, manifest, media=APPLY)
+            assert applied.code in (200, 201), applied.body
+        conditions = [{"type": kind, "status": "True"} for kind in ("Accepted", "Programmed")]
+        status = {"status": {"conditions": conditions}}
+        changed = self.server.call("PATCH", f"{GATEWAY_PATH}/status", status, media=MERGE)
+        assert changed.code == 200, changed.body
 
     def find(self, collection: str, name: str) -> Json:
         """The object; empty when there is none."""
@@ -63,6 +101,29 @@ class Cluster:
     def set_model_status(self, name: str, status: Json) -> None:
         path = f"{SERVING.format(self.namespace)}/{name}/status"
         changed = self.server.call("PATCH", path, {"status": {"modelStatus": status}}, media=MERGE)
+        assert changed.code == 200, changed.body
+
+    def accept_route(self, name: str) -> None:
+        """What the gateway writes when it serves the route as it is."""
+        generation = self.find(ROUTES, name)["metadata"]["generation"]
+        conditions = [
+            {
+                "type": kind,
+                "status": "True",
+                "observedGeneration": generation,
+                "reason": kind,
+                "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }
+            for kind in ("Accepted", "ResolvedRefs")
+        ]
+        parent = {
+            "parentRef": {"namespace": "headrace-system", "name": "headrace"},
+            "controllerName": "example.com/gateway",
+            "conditions": conditions,
+        }
+        path = f"{ROUTES.format(self.namespace)}/{name}/status"
+        changed = self.server.call("PATCH", path, {"status": {"parents": [parent]}}, media=MERGE)
         assert changed.code == 200, changed.body
 
     def create_predictor(self, name: str) -> None:

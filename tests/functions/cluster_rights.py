@@ -53,8 +53,12 @@ RESOURCES = (
     ("admissionregistration.k8s.io", "validatingadmissionpolicies"),
     *(
         ("serving.kserve.io", name)
-        for name in ("inferenceservices", "inferenceservices/status", "servingruntimes")
+        for name in (
+            *("inferenceservices", "inferenceservices/status", "servingruntimes"),
+            "llminferenceservices",
+        )
     ),
+    ("serving.knative.dev", "services"),
     ("serving.kserve.io", "clusterservingruntimes"),
     ("gateway.networking.k8s.io", "httproutes"),
     ("gateway.networking.k8s.io", "gateways"),
@@ -69,14 +73,21 @@ RESOURCES = (
 Rights = dict[str, frozenset[str]]
 MAY: dict[str, tuple[tuple[str, ...], Rights]] = {
     MODELS: ((), {}),
-    SERVING_ACCOUNT: ((), {}),
+    SERVING_ACCOUNT: (
+        NAMESPACES,
+        dict.fromkeys(("clusterservingruntimes", "nodepools", "nodes"), READ),
+    ),
     DEPLOYER: (
         (f"tenant-{OWN}",),
         {
             "inferenceservices": EVERYTHING,
+            "llminferenceservices": EVERYTHING,
             "httproutes": EVERYTHING,
             **dict.fromkeys(
-                ("servingruntimes", "deployments", "endpointslices", "pods", "services", "events"),
+                (
+                    *("servingruntimes", "deployments", "endpointslices", "pods", "services"),
+                    *("events", "resourcequotas"),
+                ),
                 READ,
             ),
             "namespaces": frozenset({"get"}),
@@ -98,6 +109,7 @@ MAY: dict[str, tuple[tuple[str, ...], Rights]] = {
                 READ | WRITE,
             ),
             "inferenceservices": READ,
+            "llminferenceservices": READ,
             "httproutes": READ,
         },
     ),

@@ -9,6 +9,8 @@ NAMES = {
     "project": "vision",
     "model": "digits",
     "version": "1",
+    "alias": "staging",
+    "signing_key": "release",
     "upload": "u-1",
     "deployment": "digits",
     "rollout": "r-00000000",
@@ -20,12 +22,29 @@ NAMES = {
     "person": "ada",
     "machine": "ci",
     "key": "k0123456789ab",
+    "webhook": "pager",
+    "delivery": "d-0123456789abcdef0123",
 }
+# The first key of RFC 8032's test vectors.
+PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 RESTRICTION = 'forbid (principal is Key, action in Action::"deploy", resource);'
 BODIES: dict[str, Any] = {
     "createProject": {"name": "another"},
     "createUpload": manifest_of(FILES),
+    "changeModel": {"tags": {"team": "vision"}},
+    "changeVersion": {"tags": {"team": "vision"}, "metrics": {"accuracy": 0.97}},
+    "putCard": {"text": "Recognises digits."},
+    "approveVersion": {"reason": "looks well"},
+    "rejectVersion": {"reason": "of the wrong data"},
+    "moveAlias": {"version": 1},
+    "moveAliases": {"aliases": {"champion": 1, "previous": 1}},
+    "putRegistryPolicy": {"approval_required": True},
+    "createSigningKey": {"name": "release", "public_key": PUBLIC_KEY},
     "createRollout": {"version": 1},
+    "planRollout": {"version": 1},
+    "putServingPolicy": {"auto_deploy": False},
+    "createDeployment": {"name": "another", "model": "digits"},
+    "putDeploymentSettings": {"autoscaling": {"min_replicas": 1, "max_replicas": 3}},
     "createPolicy": {"name": "another", "text": RESTRICTION},
     "changePolicy": {"enabled": False},
     "validatePolicy": {"text": RESTRICTION},
@@ -45,6 +64,8 @@ BODIES: dict[str, Any] = {
     "createMachine": {"name": "ci"},
     "createKey": {"machine": "ci", "scopes": ["read"]},
     "revokeKeys": {"dry_run": True},
+    "createWebhook": {"name": "pager", "url": "https://hooks.example.com/headrace"},
+    "changeWebhook": {"events": ["RolloutEnded"]},
     "createToken": {"api_key": "hr_acme_k0123456789ab_nobodys"},
 }
 

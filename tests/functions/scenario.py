@@ -5,8 +5,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from controlplane.runtime.rollouts import RolloutInput
+from controlplane.runtime.wiring.serving import deployment_repository
+from controlplane.runtime.wiring.tables import use_platform
+from controlplane.serving.model import RolloutState
+from controlplane.serving.progress import Progress
+from controlplane.serving.rollout import Ending, end_rollout, read_owned
 from tests.functions.api_calls import Api, invoke
 from tests.functions.cloud import Cloud
 from tests.functions.samples import Json, object_created, on_the_bus
@@ -104,10 +111,18 @@ class Scenario:
         if checked["state"] != "Copying":
             return checked
         carried = {name: checked[name] for name in ("correlation_id", "reference")}
-        copies = [invoke("registry/copy_file", carried | {"file": f}) for f in checked["files"]]
+        copies = [self.copy(carried, file) for file in checked["files"]]
         given = carried | {"copies": copies, "execution": arrival["execution"]}
         registered: Json = invoke("registry/register_version", given)
         return registered
+
+    def copy(self, carried: Json, file: Json) -> Json:
+        """Copy a checked file and look into it if need be, as the state machine does with each."""
+        copied: Json = invoke("registry/copy_file", carried | {"file": file})
+        if copied["scan_as"] is None:
+            return copied
+        scanned: Json = invoke("registry/scan_file", carried | {"copied": copied})
+        return scanned
 
     def upload_version(self, model: str = "digits", content: bytes = MODEL_BYTES) -> int:
         """A plain file becomes a version; its number."""
@@ -115,6 +130,29 @@ class Scenario:
         registered = self.register(self.arrival(key, self.put_object(key, content)))
         assert registered["state"] == "Registered"
         return int(registered["model_version"])
+
+    def upload_with(
+        self, metadata: Json, model: str = "digits", content: bytes = MODEL_BYTES, **options: Any
+    ) -> int:
+        """A version of an upload whose manifest tells more of it; its number."""
+        files = {"model.joblib": content}
+        wanted = manifest_of(files) | {"metadata": metadata}
+        opened = self.call("POST", f"{self.path}/models/{model}/uploads", wanted, **options)
+        assert opened.status == 201, opened.body
+        key = self.send_all(opened.json, files)
+        registered = self.register(self.arrival(key))
+        assert registered["state"] == "Registered", registered
+        return int(registered["model_version"])
+
+    def hold(self, number: int, deployment: str = "digits", model: str = "digits") -> None:
+        """Mark a version as held by a deployment, as serving's writes do."""
+        key = {"pk": {"S": self.partition}, "sk": {"S": f"VERSION#{model}#{number:08d}"}}
+        self.cloud.clients.dynamodb.update_item(
+            TableName=self.cloud.table,
+            Key=key,
+            UpdateExpression="ADD served_by :deployment, version :one",
+            ExpressionAttributeValues={":deployment": {"SS": [deployment]}, ":one": {"N": "1"}},
+        )
 
     def registered_event(self, number: int, model: str = "digits") -> Json:
         """The event that announces a registered version."""
@@ -129,6 +167,15 @@ class Scenario:
         """Promote a version, as if the cluster had made it ready; the rollout's task input."""
         opened = self.open_rollout(self.registered_event(number, model), f"rollout-{number}")
         assert opened["action"] == "RollOut"
-        invoke("serving/finish_rollout", opened["rollout"])
         rollout: Json = opened["rollout"]
+        promote(rollout)
         return rollout
+
+
+def promote(rollout: Json) -> None:
+    """Record that a rollout was promoted, as its last tick does; no cluster is asked."""
+    use_platform()
+    deployments = deployment_repository()
+    owned = read_owned(RolloutInput.model_validate(rollout).reference, deployments)
+    ending = Ending(RolloutState.PROMOTED, None, grace=timedelta(seconds=300))
+    end_rollout(owned, ending, Progress(served=True), (), deployments=deployments)

@@ -52,7 +52,7 @@ def secret_of(tenant: str, kind: str) -> str:
 
 def populate(api: Api, cloud: Cloud, tenant: str) -> Holdings:
     """Make one of everything, as the tenant's administrator."""
-    kinds = ("project", "file", "person", "machine", "policy", "subject", "key")
+    kinds = ("project", "file", "person", "machine", "policy", "subject", "key", "webhook")
     words = {kind: secret_of(tenant, kind) for kind in kinds}
     admin = Person(tenant, "tenant-admin", words["subject"])
     held = Holdings(tenant, {}, tuple(words.values()))
@@ -85,7 +85,15 @@ def populate(api: Api, cloud: Cloud, tenant: str) -> Holdings:
     key = create("/keys", {"machine": f"{tenant}-ci", "scopes": ["read"]}).json
     text = f"// {words['policy']}\n{examples.RESTRICTION}"
     create("/policies", {"name": f"{tenant}-policy", "text": text})
+    made_hook = create("/webhooks", {
+        "name": f"{tenant}-pager",
+        "url": f"https://{words['webhook']}.example.com",
+        "description": words["webhook"],
+    })  # fmt: skip
+    sent = create(f"/webhooks/{tenant}-pager/test", None).json["delivery"]
     held.names = {
+        "webhook": [f"{tenant}-pager"],
+        "delivery": [sent],
         "project": [own],
         "model": ["digits"],
         "version": ["2"],
@@ -99,14 +107,14 @@ def populate(api: Api, cloud: Cloud, tenant: str) -> Holdings:
         "tenant": [tenant],
         "group": [f"{tenant}-group"],
     }
-    held.secrets += tuple(value for value in _shown_secrets(key) if value)
+    held.secrets += tuple(_shown_secrets(key)) + tuple(_shown_secrets(made_hook.json))
     held.cursors = _cursors(api, held, admin)
     return held
 
 
-def _shown_secrets(key: Json) -> Sequence[str]:
-    """What is shown once to whoever makes a key."""
-    return [str(key[name]) for name in ("api_key", "secret") if name in key]
+def _shown_secrets(made: Json) -> Sequence[str]:
+    """What is shown once to whoever makes a key or a webhook."""
+    return [str(made[name]) for name in ("api_key", "secret") if name in made]
 
 
 def _cursors(api: Api, held: Holdings, admin: Person) -> dict[str, str]:

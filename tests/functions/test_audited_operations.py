@@ -45,7 +45,19 @@ STEPS = (
     Step("deleteProject", names={"project": "another"}),
     Step("createUpload", take=lambda answer: {"upload": answer["upload"]["upload"]}),
     Step("cancelUpload"),
+    Step("changeModel"),
+    Step("changeVersion"),
+    Step("putCard"),
+    Step("approveVersion", ADMIN),
+    Step("rejectVersion", ADMIN),
+    Step("approveVersion", ADMIN),
+    Step("putRegistryPolicy", ADMIN, body={"champion_follows_promotion": False}),
+    Step("moveAlias"),
+    Step("moveAliases"),
+    Step("deleteAlias"),
     Step("createRollout", body={"version": 2}),
+    Step("createSigningKey", ADMIN),
+    Step("revokeSigningKey", ADMIN),
     Step("deleteVersion", names={"version": "3"}),
     Step("deleteDeployment", names={"deployment": "other"}),
     Step("createPolicy", ADMIN, take=lambda _: {"policy": "another"}),
@@ -64,6 +76,12 @@ STEPS = (
     Step("createKey", ADMIN),
     Step("revokeKeys", ADMIN, body={"dry_run": False}),
     Step("deleteMachine", ADMIN),
+    Step("createWebhook", ADMIN),
+    Step("changeWebhook", ADMIN),
+    Step("rotateWebhookSecret", ADMIN),
+    Step("testWebhook", ADMIN),
+    Step("redeliverWebhookDelivery", ADMIN),
+    Step("deleteWebhook", ADMIN),
     Step("createTier", ROOT, chain="platform"),
     Step("changeTier", ROOT, chain="platform"),
     Step("retryPropagation", ROOT, chain="platform"),
@@ -127,6 +145,10 @@ def story(call: Api, cloud: Cloud, acme: Scenario, monkeypatch: pytest.MonkeyPat
     acme.serve(1)
     acme.upload_version("other")
     acme.serve(1, "other")
+    sent = {"delivery_id": NAMES["delivery"], "webhook": "pager", "webhook_id": "wh-0"}
+    event = {"event_id": "e", "event_type": "RolloutEnded", "payload": "{}", "version": 1}
+    moment = {"created_at": "2026-03-02T09:15:00+00:00"}
+    cloud.put("TENANT#acme", f"DELIVERY#pager#{NAMES['delivery']}", **sent, **event, **moment)
     return Story(call, Trail.create(cloud, monkeypatch))
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from controlplane.adapters.kserve_manifests import http_route, inference_service
+from controlplane.adapters.kserve_manifests import inference_service
+from controlplane.adapters.kserve_routes import http_route
 from controlplane.adapters.kubernetes_api import ClusterAccess, KubernetesApi
 from controlplane.adapters.kubernetes_revisions import KubernetesRevisions
 from controlplane.errors import ClusterRefusedError

@@ -1,14 +1,11 @@
 """The tasks of ModelRollout that reach the cluster, against a real Kubernetes API over TLS."""
 
-import json
 from datetime import timedelta
 
 import pytest
 
 from controlplane.errors import (
     ConcurrentChangeError,
-    RolloutFailedError,
-    RolloutTimedOutError,
 )
 from local.bench.wire import Call, Wire
 from tests.functions.cloud import Cloud
@@ -22,12 +19,17 @@ ROUTE = "vision--digits"
 V1, V2 = f"{ROUTE}--v1", f"{ROUTE}--v2"
 
 
-def test_apply_revision_writes_the_inference_service_as_headrace(stage: Stage) -> None:
-    stage.run("apply_revision")
+def given(stage: Stage) -> dict[str, int]:
+    """The revisions that the route gives anything to, with their shares."""
+    weights = stage.cluster.weights(ROUTE)
+    return {name.removesuffix("-predictor"): share for name, share in weights.items() if share}
+
+
+def test_preparation_writes_the_inference_service_as_headrace(stage: Stage) -> None:
+    stage.prepare()
 
     service = stage.cluster.service(V1)
-    assert [m["manager"] for m in service["metadata"]["managedFields"]] == ["headrace"]
-    assert service["metadata"]["managedFields"][0]["operation"] == "Apply"
+    assert {m["manager"] for m in service["metadata"]["managedFields"]} == {"headrace"}
     labels = service["metadata"]["labels"]
     assert labels["headrace.dev/tenant"] == stage.scenario.tenant
     assert labels["headrace.dev/project"] == "vision"
@@ -44,121 +46,123 @@ def test_apply_revision_writes_the_inference_service_as_headrace(stage: Stage) -
     assert "canaryTrafficPercent" not in service["spec"]["predictor"]
 
 
-def test_apply_revision_writes_a_route_without_traffic(stage: Stage) -> None:
-    stage.run("apply_revision")
+def test_preparation_that_is_repeated_changes_nothing(stage: Stage) -> None:
+    stage.prepare()
+    before = stage.cluster.service(V1)
 
-    route = stage.cluster.find(ROUTES, ROUTE)
-    assert [m["manager"] for m in route["metadata"]["managedFields"]] == ["headrace"]
-    [rule] = route["spec"]["rules"]
-    namespace = stage.cluster.namespace
-    assert rule["matches"][0]["path"]["value"] == f"/serving/{namespace}/{ROUTE}"
-    [backend] = rule["backendRefs"]
-    assert (backend["name"], backend["weight"]) == (f"{V1}-predictor", 0)
-    [header] = backend["filters"][0]["requestHeaderModifier"]["set"]
-    assert header == {"name": "x-headrace-revision", "value": V1}
-    [parent] = route["spec"]["parentRefs"]
-    assert (parent["namespace"], parent["name"]) == ("headrace-system", "headrace")
+    stage.prepare()
+
+    assert stage.cluster.service(V1) == before
 
 
-def test_apply_revision_repeated_changes_nothing(stage: Stage) -> None:
-    stage.run("apply_revision")
-    before = stage.cluster.service(V1), stage.cluster.find(ROUTES, ROUTE)
-
-    stage.run("apply_revision")
-
-    assert (stage.cluster.service(V1), stage.cluster.find(ROUTES, ROUTE)) == before
-
-
-def test_apply_revision_takes_back_what_somebody_else_changed(
+def test_preparation_takes_back_what_somebody_else_changed(
     stage: Stage, server: RunningServer
 ) -> None:
-    stage.run("apply_revision")
+    stage.prepare()
     path = f"/apis/serving.kserve.io/v1beta1/namespaces/{stage.cluster.namespace}/inferenceservices/{V1}"
     change = {"spec": {"predictor": {"minReplicas": 7}}}
     assert server.call("PATCH", path, change, media="application/merge-patch+json").code == 200
 
-    stage.run("apply_revision")
+    stage.run("prepare_revision")
 
     assert stage.cluster.service(V1)["spec"]["predictor"]["minReplicas"] == 1
 
 
-def test_apply_revision_leaves_the_traffic_of_a_deployment_that_serves(stage: Stage) -> None:
+def test_preparation_leaves_the_traffic_of_a_deployment_that_serves(stage: Stage) -> None:
     stage.promote_first()
     second = stage.open(2)
 
-    stage.run("apply_revision", second)
+    stage.prepare(second)
 
     assert stage.cluster.service(V2)
-    assert stage.cluster.weights(ROUTE) == {f"{V1}-predictor": 100}
+    assert given(stage) == {V1: 100}
 
 
-def test_revision_is_ready_only_when_deployment_and_endpoints_say_so(stage: Stage) -> None:
-    def state() -> str:
-        return str(stage.run("check_revision")["state"])
-
-    assert state() == "Missing"
-    stage.run("apply_revision")
-    assert state() == "Progressing"
+def test_revision_gets_traffic_only_when_deployment_and_endpoints_say_so(stage: Stage) -> None:
+    stage.run("check_rollout")
+    assert stage.tick() == "Prepare"
+    stage.run("prepare_revision")
+    assert stage.tick() == "Tick"
     stage.cluster.create_predictor(V1)
-    assert state() == "Progressing"
+    stage.tick()
     stage.cluster.roll_out_predictor(V1, observedGeneration=0)
-    assert state() == "Progressing"
+    stage.tick()
     stage.cluster.roll_out_predictor(V1, availableReplicas=0)
-    assert state() == "Progressing"
+    stage.tick()
     stage.cluster.roll_out_predictor(V1)
-    assert state() == "Progressing"
+    stage.tick()
     stage.cluster.set_endpoint(V1, ready=False)
-    assert state() == "Progressing"
+    assert stage.tick() == "Tick"
+    assert not stage.cluster.find(ROUTES, ROUTE)
     stage.cluster.set_endpoint(V1, ready=True)
-    assert state() == "Ready"
+    assert stage.tick() == "Tick"
+    assert given(stage) == {V1: 100}
+    stage.cluster.accept_route(ROUTE)
+    assert stage.tick() == "End"
+    assert stage.shown()["last_rollout"]["state"] == "Promoted"
 
 
 def test_model_that_cannot_be_loaded_fails_with_kserves_reason(stage: Stage) -> None:
-    stage.run("apply_revision")
+    stage.prepare()
     status = {
         "transitionStatus": "BlockedByFailedLoad",
         "lastFailureInfo": {"reason": "ModelLoadFailed", "message": "bad pickle", "exitCode": 1},
     }
     stage.cluster.set_model_status(V1, status)
 
-    with pytest.raises(RolloutFailedError) as failed:
-        stage.run("check_revision")
+    assert stage.tick() == "End"
 
-    told = json.loads(str(failed.value))
-    assert (told["code"], told["message"]) == ("ModelLoadFailed", "bad pickle")
-    assert told["remedy"]
-
-
-def test_revision_not_ready_by_its_deadline_times_out(stage: Stage, later: SetClock) -> None:
-    stage.run("apply_revision")
-
-    later(timedelta(minutes=31))
-
-    with pytest.raises(RolloutTimedOutError) as timed_out:
-        stage.run("check_revision")
-    assert json.loads(str(timed_out.value))["code"] == "DeadlineExceeded"
+    last = stage.shown()["last_rollout"]
+    assert last["state"] == "Failed"
+    assert (last["reason"]["code"], last["reason"]["message"]) == ("ModelLoadFailed", "bad pickle")
+    assert last["reason"]["remedy"]
 
 
-def test_revision_ready_after_its_deadline_is_ready(stage: Stage, later: SetClock) -> None:
-    stage.run("apply_revision")
-    stage.ready(V1)
+def test_revision_not_ready_in_its_time_times_out(stage: Stage, later: SetClock) -> None:
+    stage.prepare()
 
     later(timedelta(minutes=31))
 
-    assert stage.run("check_revision")["state"] == "Ready"
+    assert stage.tick() == "End"
+    last = stage.shown()["last_rollout"]
+    assert (last["state"], last["reason"]["code"]) == ("TimedOut", "DeadlineExceeded")
 
 
-def test_shift_traffic_is_one_write_that_gives_all_to_the_revision(stage: Stage) -> None:
+def test_promotion_is_one_write_that_gives_all_to_the_revision(stage: Stage) -> None:
     stage.promote_first()
     second = stage.open(2)
-    stage.run("apply_revision", second)
+    stage.prepare(second)
+    stage.ready(V2)
+    before = stage.cluster.find(ROUTES, ROUTE)["metadata"]["generation"]
 
-    stage.run("shift_traffic", second)
+    assert stage.tick(second) == "Tick"
 
-    assert stage.cluster.weights(ROUTE) == {f"{V2}-predictor": 100}
+    assert given(stage) == {V2: 100}
     route = stage.cluster.find(ROUTES, ROUTE)
+    assert route["metadata"]["generation"] == before + 1
     assert route["spec"]["parentRefs"]
     assert route["spec"]["rules"][0]["matches"]
+
+
+def test_canary_goes_up_in_steps_and_down_on_command(stage: Stage) -> None:
+    stage.promote_first()
+    second = stage.open_canary(2, {"type": "Canary", "steps": [{"percent": 10}]})
+    stage.prepare(second)
+    stage.ready(V2)
+    assert stage.tick(second) == "Tick"
+    assert given(stage) == {V1: 90, V2: 10}
+    stage.cluster.accept_route(ROUTE)
+    assert stage.tick(second) == "Tick"
+    running = f"/projects/vision/deployments/digits/rollouts/{second['rollout_id']}"
+    assert stage.scenario.call("GET", running).json["progress"]["since"]
+
+    assert stage.scenario.call("POST", f"{running}/abort").status == 200
+
+    assert stage.tick(second) == "Tick"
+    assert given(stage) == {V1: 100}
+    stage.cluster.accept_route(ROUTE)
+    assert stage.tick(second) == "End"
+    assert stage.scenario.call("GET", running).json["state"] == "Aborted"
 
 
 def test_previous_revision_goes_after_its_grace_and_is_free_then(
@@ -166,8 +170,7 @@ def test_previous_revision_goes_after_its_grace_and_is_free_then(
 ) -> None:
     stage.promote_first()
     second = stage.open(2)
-    for task in ("apply_revision", "shift_traffic", "finish_rollout"):
-        stage.run(task, second)
+    stage.promote(2, second)
 
     assert 0 < stage.run("retire_revision", second)["wait_seconds"] <= 301
     assert stage.cluster.service(V1)
@@ -187,8 +190,7 @@ def test_revision_taken_up_while_it_retires_is_not_deleted(
     """Between the last look at the deployment and the deletion somebody applies the object again."""
     stage.promote_first()
     second = stage.open(2)
-    for task in ("apply_revision", "shift_traffic", "finish_rollout"):
-        stage.run(task, second)
+    stage.promote(2, second)
     later(timedelta(seconds=301))
     looks: list[str] = []
 
@@ -209,7 +211,7 @@ def test_revision_taken_up_while_it_retires_is_not_deleted(
 
 
 def test_failed_first_rollout_leaves_nothing_in_the_cluster(stage: Stage) -> None:
-    stage.run("apply_revision")
+    stage.prepare()
     stage.run("fail_rollout", error="RolloutTimedOutError", cause="")
 
     assert stage.run("retire_revision")["wait_seconds"] == 0
@@ -219,16 +221,20 @@ def test_failed_first_rollout_leaves_nothing_in_the_cluster(stage: Stage) -> Non
     assert stage.shown()["status"] == "Failed"
 
 
-def test_failure_after_the_shift_gives_the_traffic_back(stage: Stage) -> None:
+def test_failure_after_the_shift_gives_the_traffic_back(stage: Stage, later: SetClock) -> None:
     stage.promote_first()
     second = stage.open(2)
-    stage.run("apply_revision", second)
-    stage.run("shift_traffic", second)
+    stage.prepare(second)
+    stage.ready(V2)
+    assert stage.tick(second) == "Tick"
     stage.run("fail_rollout", second, error="States.TaskFailed", cause="")
 
-    assert stage.run("retire_revision", second)["wait_seconds"] == 0
+    assert 0 < stage.run("retire_revision", second)["wait_seconds"] <= 30
 
-    assert stage.cluster.weights(ROUTE) == {f"{V1}-predictor": 100}
+    assert given(stage) == {V1: 100}
+    assert stage.cluster.service(V2)
+    later(timedelta(seconds=31))
+    assert stage.run("retire_revision", second)["wait_seconds"] == 0
     assert not stage.cluster.service(V2)
     assert stage.shown()["stable"]["version"] == 1
 
@@ -251,6 +257,7 @@ def test_deleted_deployment_leaves_nothing_in_the_cluster(stage: Stage, cloud: C
 
 
 def test_deployments_of_the_cluster_are_read_and_never_written(stage: Stage) -> None:
-    stage.promote_first()
+    stage.prepare()
+    stage.tick()
 
     assert not stage.cluster.find(DEPLOYMENTS, f"{V1}-predictor")

@@ -251,7 +251,7 @@ class _Doing:
             event = self._scenario.registered_event(int(stored["number"]))
             opened = self._scenario.open_rollout(event, f"serve-{stored['number']}")
             if opened["action"] == "RollOut":
-                invoke("serving/finish_rollout", opened["rollout"])
+                promote(opened["rollout"])
 
     def repeat(self) -> None:
         self._call("POST", "/projects", {"name": "another"}, headers={"Idempotency-Key": "same"})

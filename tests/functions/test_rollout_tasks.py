@@ -9,10 +9,21 @@ import pytest
 from controlplane.errors import RolloutFailedError, RolloutNotActiveError
 from tests.functions.api_calls import Api, invoke
 from tests.functions.cloud import Cloud
+from tests.functions.cluster import Cluster, cluster_secret, store_secret
 from tests.functions.samples import execution_ended, on_the_bus, sample
-from tests.functions.scenario import Scenario
+from tests.functions.scenario import Scenario, promote
+from tests.local.kubernetes_api.running_server import RunningServer
 
 DEPLOYMENT = "/projects/vision/deployments/digits"
+
+
+@pytest.fixture(autouse=True)
+def cluster(cloud: Cloud, server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """One that the tasks can reach, with all that a rollout needs."""
+    monkeypatch.setenv("CLUSTER_SECRET_ARN", store_secret(cloud, cluster_secret(server)))
+    made = Cluster(server, "acme")
+    made.onboard()
+    return made
 
 
 @pytest.fixture
@@ -139,7 +150,7 @@ def test_failure_is_recorded_with_its_reason_and_a_redeploy_works(
     event = on_the_bus(cloud.item(versions.partition, "DEPLOYMENT#digits")["event"])
     again = versions.open_rollout(event, "e2")
     assert again["action"] == "RollOut"
-    invoke("serving/finish_rollout", again["rollout"])
+    promote(again["rollout"])
     assert shown(versions)["status"] == "Ready"
 
 
@@ -171,7 +182,9 @@ def test_every_failure_is_told(
     assert last["reason"]["message"]
 
 
-@pytest.mark.parametrize("task", ["check_rollout", "finish_rollout", "fail_rollout"])
+@pytest.mark.parametrize(
+    "task", ["check_rollout", "prepare_revision", "advance_rollout", "fail_rollout"]
+)
 def test_execution_that_does_not_own_the_rollout_changes_nothing(
     versions: Scenario, cloud: Cloud, task: str
 ) -> None:
@@ -179,7 +192,10 @@ def test_execution_that_does_not_own_the_rollout_changes_nothing(
     before = cloud.items()
 
     with pytest.raises(RolloutNotActiveError):
-        invoke(f"serving/{task}", rollout | {"execution": "another", "error": "e", "cause": ""})
+        invoke(
+            f"serving/{task}",
+            rollout | {"execution": "another", "error": "e", "cause": "", "turn": 1},
+        )
 
     assert cloud.items() == before
 
@@ -258,5 +274,8 @@ def test_deadline_is_the_settings(versions: Scenario, cloud: Cloud) -> None:
 
     active = cloud.item(versions.partition, "DEPLOYMENT#digits")["active"]
 
-    started, deadline = (datetime.fromisoformat(active[at]) for at in ("started_at", "deadline"))
-    assert deadline - started == timedelta(seconds=1800)
+    started, ready_by, deadline = (
+        datetime.fromisoformat(active[at]) for at in ("started_at", "ready_by", "deadline")
+    )
+    assert ready_by - started == timedelta(seconds=1800)
+    assert deadline - started == timedelta(days=1)

@@ -11,18 +11,46 @@ import pytest
 
 from tests.functions.api_calls import Api, Operation, Person, operations
 from tests.functions.cloud import Cloud
+from tests.functions.deployments import TOLD, put_deployments
+from tests.functions.examples import PUBLIC_KEY
 from tests.functions.scenario import FILES, Scenario, manifest_of
 
 # What a request of each operation needs besides its path; an operation that is not here sends no body.
 BODIES: dict[str, Any] = {
     "POST /projects": {"name": "another"},
     "POST /projects/{project}/models/{model}/uploads": manifest_of(FILES),
-    "POST /projects/{project}/models/{model}/credentials": None,
     "POST /projects/{project}/deployments/{deployment}/rollouts": {"version": 1},
+    "PUT /projects/{project}/registry-policy": {"gates": [{"gate": "scan_clean"}]},
+    "PATCH /projects/{project}/models/{model}": {"tags": {"team": "vision"}},
+    "PATCH /projects/{project}/models/{model}/versions/{version}": {"run": "run-17"},
+    "PUT /projects/{project}/models/{model}/versions/{version}/card": {"text": "Digits."},
+    "POST /projects/{project}/models/{model}/versions/{version}/approve": {"reason": "fine"},
+    "POST /projects/{project}/models/{model}/versions/{version}/reject": {"reason": "poor"},
+    "POST /projects/{project}/models/{model}/aliases": {"aliases": {"champion": 1}},
+    "PUT /projects/{project}/models/{model}/aliases/{alias}": {"version": 1},
+    "POST /projects/{project}/signing-keys": {"name": "another", "public_key": PUBLIC_KEY},
+    "PUT /projects/{project}/serving-policy": {"auto_deploy": False},
+    "POST /projects/{project}/deployments": {"name": "another", "model": "digits"},
+    "PUT /projects/{project}/deployments/{deployment}/settings": {
+        "autoscaling": {"min_replicas": 1, "max_replicas": 3}
+    },
+    "POST /projects/{project}/deployments/{deployment}/plan": {"version": 2},
 }
+# They are asked for something, and need no body to say what.
+WITHOUT_BODY = frozenset({
+    "POST /projects/{project}/models/{model}/credentials",
+    "POST /projects/{project}/deployments/{deployment}/rollback",
+    "POST /projects/{project}/deployments/{deployment}/stop",
+    "POST /projects/{project}/deployments/{deployment}/resume",
+    *(name for name in TOLD if "/rollouts/{rollout}/" in name),
+})  # fmt: skip
 # A project that is not empty; a deployment whose rollout, asked for in the same walk, still waits.
 REFUSED_TO_THE_OWNER = frozenset(
     {"DELETE /projects/{project}", "DELETE /projects/{project}/deployments/{deployment}"}
+)
+# Asked by a developer, they are refused whatever they are about.
+ADMINISTRATORS_ONLY = frozenset(
+    {"approveVersion", "rejectVersion", "putRegistryPolicy", "createSigningKey", "revokeSigningKey"}
 )
 WALKED = [operation for operation in operations() if "project" in operation.parameters]
 INTRUDERS = [Person("globex", "developer"), Person("globex", "tenant-admin")]
@@ -37,32 +65,39 @@ class Objects:
     def path(self, operation: Operation) -> str:
         missing = set(operation.parameters) - set(self.names)
         assert not missing, f"{operation.name} needs an example of acme's for {missing}"
-        return operation.path.format(**self.names)
+        return operation.path.format(**self.names | TOLD.get(operation.name, {}))
 
 
 @pytest.fixture
-def objects(call: Api, acme: Scenario) -> Objects:
+def objects(cloud: Cloud, acme: Scenario) -> Objects:
     """One of everything, made as acme makes it."""
-    acme.upload_version(content=b"one")
-    acme.upload_version(content=b"two")
+    for content in (b"one", b"two"):
+        acme.upload_with({"dataset_digest": "d1"}, content=content)
+    acme.call("PUT", "/projects/vision/models/digits/aliases/staging", {"version": 1})
     rollout = acme.serve(1)["rollout_id"]
     upload = acme.open_upload()["upload"]["upload"]
+    key = {"name": "release", "public_key": PUBLIC_KEY}
+    assert acme.call("POST", "/projects/vision/signing-keys", key, role="tenant-admin").status == 201
+    put_deployments(cloud)
     acme.register(acme.arrival("models/acme/vision/Bad/model.joblib"))
     return Objects(
         {
             "project": "vision",
             "model": "digits",
             "version": "2",
+            "alias": "staging",
             "upload": upload,
             "deployment": "digits",
             "rollout": rollout,
+            "signing_key": "release",
         }
     )
 
 
 def body_of(operation: Operation) -> Any:
-    if operation.method == "POST":
-        assert operation.name in BODIES, f"{operation.name} needs an example of its body"
+    if operation.takes_body or operation.method == "POST":
+        known = operation.name in BODIES or operation.name in WITHOUT_BODY
+        assert known, f"{operation.name} needs an example of its body"
     return BODIES.get(operation.name)
 
 
@@ -73,18 +108,21 @@ def test_walk_covers_the_document() -> None:
 
 def test_every_operation_works_for_the_owner(call: Api, objects: Objects) -> None:
     """Without this the walk would find 404 for the wrong reason. Deletions come last, children first."""
-    order = {"GET": 0, "POST": 1, "DELETE": 2}
+    order = {"GET": 0, "PUT": 1, "PATCH": 1, "POST": 1, "DELETE": 2}
     for operation in sorted(WALKED, key=lambda o: (order[o.method], -o.path.count("/"))):
-        answer = call(operation.method, objects.path(operation), body_of(operation))
+        role = "tenant-admin" if operation.id in ADMINISTRATORS_ONLY else "developer"
+        answer = call(operation.method, objects.path(operation), body_of(operation), role=role)
         expected = {200, 201, 202, 204}
         if operation.name in REFUSED_TO_THE_OWNER:
             expected = {409}
         assert answer.status in expected, (operation.name, answer.body)
+        if operation.is_listing:
+            assert answer.json["items"], f"acme has nothing that {operation.name} could show"
 
 
 def test_another_tenant_finds_nothing(call: Api, cloud: Cloud, objects: Objects) -> None:
     """A developer and an administrator of globex, honest and with acme's name in the tenant header."""
-    before = sorted(map(str, cloud.items()))
+    before = without_denials(cloud)
     for intruder, headers in itertools.product(INTRUDERS, ({}, {"X-Tenant-Id": "acme"})):
         for operation in WALKED:
             path, body = objects.path(operation), body_of(operation)
@@ -92,9 +130,17 @@ def test_another_tenant_finds_nothing(call: Api, cloud: Cloud, objects: Objects)
             where = (operation.name, intruder.role, headers)
             if operation.is_listing:
                 assert (answer.status, answer.json) == (200, {"items": [], "next": None}), where
+            elif operation.id in ADMINISTRATORS_ONLY and intruder.role == "developer":
+                assert (answer.status, answer.code) == (403, "policy_denied"), where
             else:
                 assert (answer.status, answer.code) == (404, "not_found"), where
-    assert sorted(map(str, cloud.items())) == before
+    assert without_denials(cloud) == before
+
+
+def without_denials(cloud: Cloud) -> list[str]:
+    """All items but those that tell an intruder's own tenant what it was refused."""
+    found = cloud.items()
+    return sorted(str(i) for i in found if i.get("event", {}).get("detail_type") != "AccessDenied")
 
 
 def test_foreign_object_answers_exactly_as_a_missing_one(call: Api, objects: Objects) -> None:

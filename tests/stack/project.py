@@ -207,6 +207,7 @@ class Project:
         eventually(
             lambda: self.revision(deployment, version) is None,
             f"revision {version} of {deployment} to go",
+            60,  # it waits for the requests that were sent to it last
         )
 
 

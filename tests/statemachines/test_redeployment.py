@@ -60,7 +60,7 @@ def _assert_swapped_files_are_found(stack: RunningStack, project: Project) -> No
     ended = redeploy(project, 1)
 
     assert (ended["state"], ended["reason"]["code"]) == ("Failed", "ArtifactChanged")
-    assert key in ended["reason"]["message"]
+    assert ONE_FILE in ended["reason"]["message"]
     assert ended["reason"]["remedy"]
     assert _stable(project) == 2
     eventually(lambda: project.version("digits", 1)["served_by"] == [], "version 1 to be let go")

@@ -88,7 +88,12 @@ def _assert_told(stack: RunningStack, project: Project) -> None:
         )
         for chain in chains
     }
-    rolled_out = {"ModelVersionRegistered": 1, "RolloutStarted": 1, "RolloutEnded": 1}
+    rolled_out = {
+        "ModelVersionRegistered": 1,
+        "RolloutStarted": 1,
+        "RolloutEnded": 1,
+        "AliasesMoved": 1,  # the champion follows the promotion
+    }
     assert told[chains[0]] == rolled_out
     assert told[chains[1]] == {**rolled_out, "RevisionRetired": 1}
     # Requests are chains of their own: the project was created, and two uploads were opened.

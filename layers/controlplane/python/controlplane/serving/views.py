@@ -18,7 +18,7 @@ from controlplane.serving.model import (
 from controlplane.serving.prices import cost_per_hour
 from controlplane.serving.runtimes import CATALOG
 from controlplane.serving.settings import DeploymentSettings
-from controlplane.serving.states import Phase, RolloutState
+from controlplane.serving.states import Mechanism, Phase, RolloutState
 
 
 class RevisionView(BaseModel):
@@ -118,7 +118,9 @@ class DeploymentView(BaseModel):
     running: RunningRolloutView | None
     waiting: WaitingRolloutView | None
     last_rollout: EndedRolloutView | None
-    endpoints: Endpoints
+    endpoints: Endpoints | None = Field(
+        description="None where KServe itself makes the address: see the InferenceService's own URL"
+    )
 
     @classmethod
     def of(cls, tenant_id: str, project: str, found: Deployment, ingress_url: str) -> Self:
@@ -147,7 +149,9 @@ class DeploymentView(BaseModel):
                 state=RolloutState.WAITING,
             ),
             last_rollout=found.last_rollout and EndedRolloutView.of(found.last_rollout),
-            endpoints=_endpoints(tenant_id, project, found.name, ingress_url),
+            endpoints=_endpoints(tenant_id, project, found.name, ingress_url)
+            if stable is None or stable.mechanism is Mechanism.ROUTE
+            else None,
         )
 
 

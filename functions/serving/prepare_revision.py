@@ -1,20 +1,20 @@
-"""State machine task: write the revision's InferenceService, and the deployment's route if it has none."""
+"""State machine task: bring the rollout's revision up, without traffic."""
 
 from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.tasks import task
 from controlplane.runtime.wiring.serving import (
     deployment_repository,
     revision_cluster,
-    version_catalog,
+    rollout_cluster,
 )
-from controlplane.serving.rollout import apply_revision
+from controlplane.serving.preparation import prepare_revision
 
 
 @task(RolloutInput.model_validate)
 def lambda_handler(given: RolloutInput) -> None:
-    apply_revision(
+    prepare_revision(
         given.reference,
         deployments=deployment_repository(),
-        versions=version_catalog(),
-        cluster=revision_cluster(),
+        cluster=rollout_cluster(),
+        revisions=revision_cluster,
     )
