@@ -7,15 +7,13 @@ from controlplane.identifiers import now
 from controlplane.limits import Limits, Reservation
 from controlplane.reasons import Reason
 from controlplane.requests import IdempotentRequest, Page, PageRequest
-from controlplane.serving.model import (
-    Deployment,
+from controlplane.serving.deployment_events import (
     DeploymentCreated,
     DeploymentDeleted,
-    Rollout,
-    ServedVersion,
     ServingEvent,
     ServingPolicyChanged,
 )
+from controlplane.serving.model import Deployment, Rollout, ServedVersion
 from controlplane.serving.progress import Tick
 from controlplane.serving.project_policy import ServingPolicy
 from tests.fakes.table import MemoryTable, create, page_of, require, reserve

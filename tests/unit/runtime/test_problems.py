@@ -22,6 +22,7 @@ STATUSES = {
     "ConflictError": 409,
     "AlreadyExistsError": 409,
     "InUseError": 409,
+    "ImmutableError": 409,
     "SecretShownError": 409,
     "LastAdministratorError": 409,
     "RequestInFlightError": 409,
@@ -41,6 +42,8 @@ STATUSES = {
     "ThrottledError": 429,
     "UnavailableError": 503,
     "ClusterUnavailableError": 503,
+    "MetricsUnavailableError": 503,
+    "QueryRefusedError": 503,
     # No request meets these: tasks do, and the state machines handle them.
     "ClusterRefusedError": 500,
     "UploadRejectedError": 500,

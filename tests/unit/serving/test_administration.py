@@ -21,15 +21,12 @@ from controlplane.serving.administration import (
     resume_deployment,
     stop_deployment,
 )
-from controlplane.serving.model import (
-    Deployment,
-    DeploymentRequest,
+from controlplane.serving.deployment_events import (
     DeploymentSettingsChanged,
-    DeploymentStatus,
     DeploymentStopped,
     DeploymentSwitched,
-    ServingState,
 )
+from controlplane.serving.model import Deployment, DeploymentRequest, DeploymentStatus, ServingState
 from controlplane.serving.settings import Autoscaling, DeploymentSettings
 from controlplane.serving.switching import switch_deployment
 from tests.unit.serving.world import NAME, PLACE, PROJECT, TENANT, World, revision

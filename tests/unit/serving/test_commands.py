@@ -4,7 +4,8 @@ import pytest
 
 from controlplane.errors import ConflictError, NotFoundError, PreconditionFailedError
 from controlplane.reasons import Reason
-from controlplane.serving.model import RolloutEnded, RolloutState
+from controlplane.serving.deployment_events import RolloutEnded
+from controlplane.serving.model import RolloutState
 from controlplane.serving.rollout import RolloutReference
 from controlplane.serving.rollout_events import RolloutCommanded
 from controlplane.serving.states import Command, Phase, RolloutKind

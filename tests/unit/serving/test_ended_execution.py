@@ -3,13 +3,12 @@
 import pytest
 
 from controlplane.errors import ConcurrentChangeError
-from controlplane.serving.model import (
+from controlplane.serving.deployment_events import (
     DeploymentDeleted,
-    DeploymentStatus,
     RetirementPostponed,
     RolloutRequested,
-    RolloutState,
 )
+from controlplane.serving.model import DeploymentStatus, RolloutState
 from controlplane.serving.opening import Action
 from controlplane.serving.service import delete_deployment
 from tests.fakes import Clock

@@ -4,12 +4,8 @@ import pytest
 
 from controlplane.errors import ConcurrentChangeError
 from controlplane.serving.administration import put_serving_policy
-from controlplane.serving.model import (
-    RolloutEnded,
-    RolloutRequested,
-    RolloutStarted,
-    RolloutState,
-)
+from controlplane.serving.deployment_events import RolloutEnded, RolloutRequested, RolloutStarted
+from controlplane.serving.model import RolloutState
 from controlplane.serving.opening import Action
 from controlplane.serving.project_policy import ServingRules
 from controlplane.serving.settings import Autoscaling, DeploymentSettings

@@ -5,9 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlplane.errors import ClusterUnavailableError, ConcurrentChangeError
-from controlplane.serving.model import (
-    RevisionRetired,
-)
+from controlplane.serving.deployment_events import RevisionRetired
 from controlplane.serving.retirement import BUSY_SECONDS
 from controlplane.serving.service import delete_deployment
 from tests.fakes import Clock, clock_stopped

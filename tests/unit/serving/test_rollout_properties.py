@@ -18,7 +18,8 @@ from controlplane.errors import ConflictError, UnavailableError
 from controlplane.serving import advance
 from controlplane.serving.analysis import AnalysisPolicy, ErrorRateCheck, Verdict
 from controlplane.serving.arrivals import RegisteredVersion
-from controlplane.serving.model import RolloutEnded, RolloutState
+from controlplane.serving.deployment_events import RolloutEnded
+from controlplane.serving.model import RolloutState
 from controlplane.serving.ports import RevisionObservation, RevisionState
 from controlplane.serving.progress import Progress
 from controlplane.serving.settings import Autoscaling, DeploymentSettings

@@ -13,13 +13,12 @@ from controlplane.errors import (
     PreconditionFailedError,
 )
 from controlplane.requests import IdempotentRequest
+from controlplane.serving.deployment_events import DeploymentDeletionRequested, RolloutRequested
 from controlplane.serving.model import (
     Deployment,
-    DeploymentDeletionRequested,
     DeploymentStatus,
     Rollout,
     RolloutRequest,
-    RolloutRequested,
     RolloutState,
 )
 from controlplane.serving.service import delete_deployment, request_rollout
@@ -188,6 +187,7 @@ class TestView:
         shown = self.view(world)
 
         base = f"http://gateway:8080/serving/tenant-acme/{PROJECT}--{NAME}"
+        assert shown.endpoints is not None
         assert shown.endpoints.v1 == f"{base}/v1/models/{NAME}:predict"
         assert shown.endpoints.v2 == f"{base}/v2/models/{NAME}/infer"
         assert shown.stable is not None

@@ -26,15 +26,14 @@ from controlplane.serving.closing import finish_rollout, write_evidence
 from controlplane.serving.cluster_ports import Mechanism
 from controlplane.serving.commands import command_rollout, roll_back_deployment
 from controlplane.serving.decision import Next
+from controlplane.serving.deployment_events import RolloutEnded, ServingEvent
 from controlplane.serving.ended_execution import record_ended_execution
 from controlplane.serving.model import (
     Deployment,
     EndedRollout,
     Rollout,
-    RolloutEnded,
     RolloutRequest,
     RolloutState,
-    ServingEvent,
 )
 from controlplane.serving.opening import Action, Opened, open_rollout
 from controlplane.serving.preflight import check_rollout, frozen_plan, transition_of

@@ -32,13 +32,12 @@ from controlplane.adapters.dynamodb_tenants import tenant_key
 from controlplane.errors import ConcurrentChangeError, NotFoundError
 from controlplane.limits import Reservation
 from controlplane.requests import IdempotentRequest, Page, PageRequest
-from controlplane.serving.model import (
-    Deployment,
+from controlplane.serving.deployment_events import (
     DeploymentCreated,
     DeploymentDeleted,
-    Rollout,
     ServingEvent,
 )
+from controlplane.serving.model import Deployment, Rollout
 from controlplane.serving.progress import Tick
 from controlplane.tenancy.model import Tenant
 

@@ -11,7 +11,7 @@ from controlplane.adapters.dynamodb_table import (
     project_partition,
 )
 from controlplane.errors import ConcurrentChangeError, NotFoundError
-from controlplane.serving.model import ServingPolicyChanged
+from controlplane.serving.deployment_events import ServingPolicyChanged
 from controlplane.serving.project_policy import ServingPolicy
 
 

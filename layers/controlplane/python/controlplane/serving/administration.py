@@ -3,16 +3,14 @@
 from controlplane.errors import ConflictError, InUseError
 from controlplane.identifiers import now
 from controlplane.requests import IdempotentRequest, require_version
-from controlplane.serving.model import (
-    Deployment,
+from controlplane.serving.deployment_events import (
     DeploymentCreated,
-    DeploymentRequest,
     DeploymentResumed,
     DeploymentSettingsChanged,
     DeploymentStopped,
     ServingPolicyChanged,
-    ServingState,
 )
+from controlplane.serving.model import Deployment, DeploymentRequest, ServingState
 from controlplane.serving.ports import DeploymentRepository, ServingPolicyRepository
 from controlplane.serving.project_policy import ServingPolicy, ServingRules
 from controlplane.serving.settings import DeploymentSettings

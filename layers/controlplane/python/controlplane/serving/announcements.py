@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from controlplane.serving.model import Deployment, ServingEvent
+from controlplane.serving.deployment_events import ServingEvent
+from controlplane.serving.model import Deployment
 from controlplane.serving.progress import Progress
 from controlplane.serving.rollout import Owned
 from controlplane.serving.rollout_events import (

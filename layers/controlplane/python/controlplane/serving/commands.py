@@ -6,13 +6,8 @@ from controlplane.errors import ConflictError, NotFoundError
 from controlplane.identifiers import now
 from controlplane.reasons import Reason
 from controlplane.requests import IdempotentRequest, require_version
-from controlplane.serving.model import (
-    ActiveRollout,
-    Deployment,
-    Rollout,
-    RolloutEnded,
-    RolloutState,
-)
+from controlplane.serving.deployment_events import RolloutEnded
+from controlplane.serving.model import ActiveRollout, Deployment, Rollout, RolloutState
 from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.progress import GivenCommand
 from controlplane.serving.queue import withdraw

@@ -2,13 +2,12 @@
 
 from controlplane.reasons import Reason
 from controlplane.serving.arrivals import RegisteredVersion
-from controlplane.serving.model import (
-    Deployment,
+from controlplane.serving.deployment_events import (
     RetirementPostponed,
     RolloutRequested,
-    RolloutState,
     ServingEvent,
 )
+from controlplane.serving.model import Deployment, RolloutState
 from controlplane.serving.opening import queue_again
 from controlplane.serving.ports import (
     DeploymentRepository,

@@ -14,16 +14,18 @@ from controlplane.serving.arrivals import (
     rules_for,
     ticket_of,
 )
+from controlplane.serving.deployment_events import (
+    RolloutEnded,
+    RolloutRequested,
+    RolloutStarted,
+    ServingEvent,
+)
 from controlplane.serving.model import (
     ActiveRollout,
     Deployment,
     Rollout,
-    RolloutEnded,
-    RolloutRequested,
-    RolloutStarted,
     RolloutState,
     RolloutTicket,
-    ServingEvent,
 )
 from controlplane.serving.ports import (
     DeploymentRepository,

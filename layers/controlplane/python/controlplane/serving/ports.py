@@ -9,15 +9,13 @@ from typing import Protocol
 from controlplane.identifiers import revision_name
 from controlplane.reasons import Reason
 from controlplane.requests import IdempotentRequest, Page, PageRequest
-from controlplane.serving.model import (
-    Deployment,
+from controlplane.serving.deployment_events import (
     DeploymentCreated,
     DeploymentDeleted,
-    Rollout,
-    ServedVersion,
     ServingEvent,
     ServingPolicyChanged,
 )
+from controlplane.serving.model import Deployment, Rollout, ServedVersion
 from controlplane.serving.progress import Tick
 from controlplane.serving.project_policy import ServingPolicy
 from controlplane.serving.runtimes import Runtime

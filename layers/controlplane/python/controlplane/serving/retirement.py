@@ -7,12 +7,8 @@ from math import ceil
 
 from controlplane.errors import ConcurrentChangeError
 from controlplane.identifiers import now
-from controlplane.serving.model import (
-    Deployment,
-    DeploymentDeleted,
-    RetiringRevision,
-    RevisionRetired,
-)
+from controlplane.serving.deployment_events import DeploymentDeleted, RevisionRetired
+from controlplane.serving.model import Deployment, RetiringRevision
 from controlplane.serving.ports import DeploymentRepository, RevisionCluster
 from controlplane.serving.queue import retired
 from controlplane.serving.states import ONE_OBJECT, Mechanism

@@ -10,14 +10,8 @@ from datetime import datetime, timedelta
 from controlplane.errors import RolloutNotActiveError
 from controlplane.identifiers import now, revision_name
 from controlplane.reasons import Reason
-from controlplane.serving.model import (
-    ActiveRollout,
-    Deployment,
-    Revision,
-    Rollout,
-    RolloutEnded,
-    RolloutState,
-)
+from controlplane.serving.deployment_events import RolloutEnded
+from controlplane.serving.model import ActiveRollout, Deployment, Revision, Rollout, RolloutState
 from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.progress import Progress, Tick
 from controlplane.serving.queue import give_up, promote

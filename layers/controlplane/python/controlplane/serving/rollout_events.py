@@ -1,7 +1,7 @@
 """What happens to a rollout between its start and its end."""
 
 from controlplane.identifiers import RolloutId
-from controlplane.serving.model import ServingEvent
+from controlplane.serving.deployment_events import ServingEvent
 from controlplane.serving.states import Command
 
 

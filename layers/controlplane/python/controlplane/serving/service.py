@@ -3,12 +3,8 @@
 from controlplane.errors import InUseError
 from controlplane.identifiers import now
 from controlplane.requests import IdempotentRequest, require_version
-from controlplane.serving.model import (
-    Deployment,
-    DeploymentDeletionRequested,
-    Rollout,
-    RolloutRequest,
-)
+from controlplane.serving.deployment_events import DeploymentDeletionRequested
+from controlplane.serving.model import Deployment, Rollout, RolloutRequest
 from controlplane.serving.ports import AliasDirectory, DeploymentRepository
 from controlplane.serving.queue import retire_all
 from controlplane.serving.wishes import RolloutWish, queue_rollout

@@ -1,6 +1,7 @@
 """Stopping and resuming a deployment in the cluster, as its item says."""
 
-from controlplane.serving.model import DeploymentSwitched, ServingState
+from controlplane.serving.deployment_events import DeploymentSwitched
+from controlplane.serving.model import ServingState
 from controlplane.serving.ports import DeploymentRepository, RevisionSwitch
 
 _REACHED = {

@@ -7,13 +7,8 @@ from datetime import datetime
 from controlplane.errors import ConflictError, IdempotencyKeyReusedError, NotFoundError
 from controlplane.identifiers import new_sortable_id, now
 from controlplane.requests import IdempotentRequest
-from controlplane.serving.model import (
-    Deployment,
-    Rollout,
-    RolloutRequested,
-    RolloutTicket,
-    ServingState,
-)
+from controlplane.serving.deployment_events import RolloutRequested
+from controlplane.serving.model import Deployment, Rollout, RolloutTicket, ServingState
 from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.queue import enqueue
 from controlplane.serving.records import superseded_rollout, waiting_rollout
