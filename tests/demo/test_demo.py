@@ -53,7 +53,9 @@ def test_the_demo_promotes_what_is_good_and_rolls_back_what_is_not(
         state, verdict, seconds = ended_as(output, version)
         assert (state, verdict) == ("RolledBack", code)
         assert seconds <= BREACH_TO_STABLE_SECONDS
-        assert not re.search(rf"(?<!\d)(?!10 )\d+ % of the requests go to version {version}\b", output)
+        assert not re.search(
+            rf"(?<!\d)(?!10 )\d+ % of the requests go to version {version}\b", output
+        )
         assert f"version {version}, evidence: GET /api/v1/projects/vision/" in output
     assert f"vision--digits--v{first_version} went after its grace time" in output
     deployment = stack.caller().get("/projects/vision/deployments/digits")
