@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from pydantic import BaseModel
 
+from controlplane.adapters.dynamodb_aliases import alias_move_key
 from controlplane.adapters.dynamodb_audit import audit_partition
 from controlplane.adapters.dynamodb_deployments import (
     deployment_key,
@@ -16,6 +18,7 @@ from controlplane.adapters.dynamodb_deployments import (
     tick_key,
 )
 from controlplane.adapters.dynamodb_items import as_item
+from controlplane.adapters.dynamodb_lineage import link_writes
 from controlplane.adapters.dynamodb_machines import api_key_key, machine_key
 from controlplane.adapters.dynamodb_models import MARKS, aliases_key, model_key, version_key
 from controlplane.adapters.dynamodb_people import person_key
@@ -36,6 +39,7 @@ from controlplane.adapters.dynamodb_uploads import upload_key
 from controlplane.adapters.dynamodb_webhook_deliveries import delivery_key
 from controlplane.adapters.dynamodb_webhooks import routes_key, webhook_key
 from controlplane.people.model import PersonStatus
+from controlplane.registry.lineage import LineageLink
 from controlplane.registry.model import ModelVersion
 from controlplane.serving.model import RolloutState, ServingState
 from local.bench import entities
@@ -137,7 +141,6 @@ def fixed_items(chain: entities.Chain) -> Iterator[Item]:
     yield _item(deployment_key(TENANT, PROJECT, DEPLOYMENT), entities.deployment(DEPLOYMENT))
     rollout = rollout_key(TENANT, PROJECT, DEPLOYMENT, entities.ROLLOUT)
     yield _item(rollout, entities.rollout())
-    yield _item(history_key(TENANT, PROJECT, entities.rollout()), entities.rollout())
     for number in range(10):
         tick = entities.tick(number)
         yield _item(tick_key(TENANT, PROJECT, DEPLOYMENT, tick), tick)
@@ -264,8 +267,30 @@ def _named_in_project(number: int) -> dict[str, tuple[Key, Item]]:
         "version": (version_key(TENANT, PROJECT, MODEL, version), {"number": {"N": str(version)}}),
         "upload": (upload_key(TENANT, PROJECT, MODEL, upload), {"upload_id": {"S": upload}}),
         "deployment": (deployment_key(TENANT, PROJECT, deployment), {"name": {"S": deployment}}),
+        "past rollout": (_history(number), {}),
+        "link": (_link(number), {"number": {"N": str(version)}}),
+        "alias move": (_alias_move(number), {}),
         **_named_to_be_told(number),
     }
+
+
+def _link(number: int) -> Key:
+    """Many versions of one data set."""
+    made = entities.version(numbered_version(number)).model_copy(update={"dataset_digest": "d1"})
+    [write] = link_writes(TENANT, PROJECT, made)
+    return write.key
+
+
+def _alias_move(number: int) -> Key:
+    """Of later numbers than any request of the bench gets to."""
+    return alias_move_key(TENANT, PROJECT, MODEL, entities.alias_move(1_000_000 + number))
+
+
+def _history(number: int) -> Key:
+    """One after the other, by the hour in which each was asked for."""
+    asked = entities.MOMENT + timedelta(hours=number)
+    past = entities.rollout().model_copy(update={"requested_at": asked})
+    return history_key(TENANT, PROJECT, past)
 
 
 def _named_to_be_told(number: int) -> dict[str, tuple[Key, Item]]:
@@ -320,6 +345,9 @@ def _patterns() -> dict[str, Item]:
         "version": entities.version(entities.VERSION),
         "upload": entities.upload(entities.UPLOAD),
         "deployment": entities.deployment("d"),
+        "past rollout": entities.rollout(),
+        "link": LineageLink.of(entities.version(entities.VERSION)),
+        "alias move": entities.alias_move(1),
         "rejected": entities.rejected_upload(),
         **_to_be_told(),
     }

@@ -17,9 +17,8 @@ from controlplane.people.keys import mint
 from controlplane.people.model import ApiKey, Machine, Person, PersonStatus
 from controlplane.projects.model import Project
 from controlplane.reasons import Reason
-from controlplane.registry.aliases import Aliases, AliasState
-from controlplane.registry.manifest import ManifestFile
-from controlplane.registry.model import Model, ModelVersion, VersionSource
+from controlplane.registry.aliases import Aliases, AliasRecord, AliasState
+from controlplane.registry.model import Model, ModelVersion, RegisteredFile, VersionSource
 from controlplane.registry.signing_keys import SigningKey
 from controlplane.registry.upload import RejectedUpload, Upload, UploadOrigin, UploadState
 from controlplane.serving.analysis import Verdict
@@ -53,8 +52,8 @@ ADMINISTRATOR, OPERATOR = "sub-root", "sub-operator"
 MANAGED = "globex"
 CHAIN_KEYS = '{"1": "a key for chains"}'
 RESTRICTION = 'forbid (principal is Key, action in Action::"deploy", resource);'
-_MOMENT = datetime.now(UTC)
-_FILE = ManifestFile(path="model.joblib", size=1_000_000, sha256="5e" * 32)
+MOMENT = datetime.now(UTC)
+_FILE = RegisteredFile(path="model.joblib", size=1_000_000, sha256="5e" * 32)
 _PLENTY = 10**12  # of every quota: no request is refused for want of room
 
 
@@ -64,14 +63,14 @@ def tenant(tenant_id: str) -> TenantRecord:
         tenant_id=tenant_id,
         display_name="A tenant",
         limits=Limits(**dict.fromkeys(quotas, _PLENTY)),
-        created_at=_MOMENT,
+        created_at=MOMENT,
         created_by="bench",
     )
 
 
 def suspended_tenant(tenant_id: str) -> TenantRecord:
     suspension = Suspension(
-        serving="keep", reason="an example", suspended_by="bench", suspended_at=_MOMENT
+        serving="keep", reason="an example", suspended_by="bench", suspended_at=MOMENT
     )
     return tenant(tenant_id).with_changes(status=TenantStatus.SUSPENDED, suspension=suspension)
 
@@ -81,11 +80,11 @@ def directory_entry(record: TenantRecord) -> TenantSummary:
 
 
 def tier(name: str, groups: tuple[str, ...] = ()) -> Tier:
-    return Tier(name=name, level=20, groups=groups, created_at=_MOMENT)
+    return Tier(name=name, level=20, groups=groups, created_at=MOMENT)
 
 
 def subscription(subscriber: str) -> Subscription:
-    return Subscription(subscriber=subscriber, tier=TIER, created_at=_MOMENT)
+    return Subscription(subscriber=subscriber, tier=TIER, created_at=MOMENT)
 
 
 def person(name: str, status: PersonStatus = PersonStatus.ACTIVE) -> Person:
@@ -95,7 +94,7 @@ def person(name: str, status: PersonStatus = PersonStatus.ACTIVE) -> Person:
         roles=("developer",),
         status=status,
         subject=f"sub-{name}",
-        created_at=_MOMENT,
+        created_at=MOMENT,
         created_by="bench",
     )
 
@@ -105,7 +104,7 @@ def machine(name: str, active_keys: int = 0) -> Machine:
         name=name,
         roles=("service",),
         active_keys=active_keys,
-        created_at=_MOMENT,
+        created_at=MOMENT,
         created_by="bench",
     )
 
@@ -123,8 +122,8 @@ def api_key(key_id: str, of_machine: str = MACHINE) -> ApiKey:
         roles=("service",),
         scopes=("read",),
         digest=key_text(key_id)[1],
-        valid_until=_MOMENT + timedelta(days=90),
-        created_at=_MOMENT,
+        valid_until=MOMENT + timedelta(days=90),
+        created_at=MOMENT,
         created_by="bench",
     )
 
@@ -134,7 +133,7 @@ def signing_key(name: str) -> SigningKey:
         name=name,
         public_key=PUBLIC_KEY,
         fingerprint="0" * 64,
-        created_at=_MOMENT,
+        created_at=MOMENT,
         created_by="bench",
     )
 
@@ -146,7 +145,7 @@ def webhook(name: str) -> Webhook:
         url="https://hooks.example.com/headrace",
         events=("*",),
         secrets=(SecretVersion(generation=1, key=1),),
-        created_at=_MOMENT,
+        created_at=MOMENT,
         created_by="bench",
     )
 
@@ -159,12 +158,12 @@ def delivery(delivery_id: str) -> Delivery:
         event_id="an event",
         event_type="RolloutEnded",
         payload='{"metadata":{},"data":{}}',
-        created_at=_MOMENT,
+        created_at=MOMENT,
     )
 
 
 def policy(name: str) -> Policy:
-    return Policy(name=name, text=RESTRICTION, created_at=_MOMENT, created_by="bench")
+    return Policy(name=name, text=RESTRICTION, created_at=MOMENT, created_by="bench")
 
 
 def policy_book() -> PolicyBook:
@@ -185,7 +184,7 @@ class Chain:
             change = Change(
                 tenant_id=TENANT,
                 event_id=f"e{len(self._records)}",
-                time=_MOMENT,
+                time=MOMENT,
                 actor="user:bench",
                 action="ProjectCreated",
                 resource=f"projects/{PROJECT}",
@@ -193,16 +192,16 @@ class Chain:
                 after="5e" * 32,
             )
             after = link_of(self._records[-1]) if self._records else START
-            self._records += link_changes([change], after, _MOMENT, self._keys)
+            self._records += link_changes([change], after, MOMENT, self._keys)
         return self._records[number]
 
 
 def project(name: str, versions: int = 0) -> Project:
-    return Project(name=name, created_at=_MOMENT, created_by="bench", model_versions=versions)
+    return Project(name=name, created_at=MOMENT, created_by="bench", model_versions=versions)
 
 
 def model(name: str, versions: int = 1) -> Model:
-    return Model(name=name, created_at=_MOMENT, allotted=versions, versions=versions)
+    return Model(name=name, created_at=MOMENT, allotted=versions, versions=versions)
 
 
 def version(number: int) -> ModelVersion:
@@ -217,13 +216,19 @@ def version(number: int) -> ModelVersion:
         digest=_FILE.sha256,
         source=VersionSource(key=key, version_id="v", upload_id=UPLOAD),
         position="2026-01-01T00:00:00Z#0",
-        registered_at=_MOMENT,
+        registered_at=MOMENT,
     )
 
 
 def aliases(model: str) -> Aliases:
-    state = AliasState(model_version=VERSION, moved_at=_MOMENT, moved_by="bench")
+    state = AliasState(model_version=VERSION, moved_at=MOMENT, moved_by="bench")
     return Aliases(model=model, named={ALIAS: state}, version=1)
+
+
+def alias_move(sequence: int) -> AliasRecord:
+    return AliasRecord(
+        alias=ALIAS, sequence=sequence, model_version=VERSION, moved_at=MOMENT, moved_by="bench"
+    )
 
 
 def upload(upload_id: str) -> Upload:
@@ -234,9 +239,9 @@ def upload(upload_id: str) -> Upload:
         state=UploadState.PENDING,
         format="sklearn",
         files=(_FILE,),
-        created_at=_MOMENT,
+        created_at=MOMENT,
         created_by="bench",
-        deadline=_MOMENT + timedelta(hours=1),
+        deadline=MOMENT + timedelta(hours=1),
     )
 
 
@@ -244,24 +249,24 @@ def rejected_upload() -> RejectedUpload:
     return RejectedUpload(
         key=f"models/{TENANT}/nowhere/{MODEL}/model.joblib",
         version_id="v",
-        arrived_at=_MOMENT,
+        arrived_at=MOMENT,
         reason=Reason(code="UnknownProject", message="there is no project nowhere"),
     )
 
 
 def deployment(name: str, serving: ServingState = ServingState.RUNNING) -> Deployment:
     """It has a revision to return to."""
-    stable = Revision(model_version=VERSION, name=f"{PROJECT}--{name}--v1", since=_MOMENT)
+    stable = Revision(model_version=VERSION, name=f"{PROJECT}--{name}--v1", since=MOMENT)
     before = RetiringRevision(
         model_version=OTHER_VERSION,
         name=f"{PROJECT}--{name}--v2",
-        retire_at=_MOMENT + timedelta(days=3650),
+        retire_at=MOMENT + timedelta(days=3650),
         previous=True,
     )
     return Deployment(
         name=name,
         model=MODEL,
-        created_at=_MOMENT,
+        created_at=MOMENT,
         stable=stable,
         retiring=(before,),
         serving=serving,
@@ -276,11 +281,11 @@ def commanded(name: str, *, paused: bool) -> Deployment:
         model_version=OTHER_VERSION,
         position="2026",
         requested_by="bench",
-        requested_at=_MOMENT,
+        requested_at=MOMENT,
         execution="bench",
-        started_at=_MOMENT,
-        ready_by=_MOMENT + timedelta(days=3650),
-        deadline=_MOMENT + timedelta(days=3650),
+        started_at=MOMENT,
+        ready_by=MOMENT + timedelta(days=3650),
+        deadline=MOMENT + timedelta(days=3650),
         phase=Phase.AWAITING_APPROVAL,
         percent=10,
         paused=paused,
@@ -295,7 +300,7 @@ def rollout(name: str = DEPLOYMENT, state: RolloutState = RolloutState.PROMOTED)
         model_version=VERSION,
         state=state,
         requested_by="bench",
-        requested_at=_MOMENT,
+        requested_at=MOMENT,
         evidence="evidence/tenant-acme/vision/digits/r-00000000.json",
     )
 
@@ -304,7 +309,7 @@ def tick(number: int) -> Tick:
     return Tick(
         rollout_id=ROLLOUT,
         number=number,
-        at=_MOMENT,
+        at=MOMENT,
         phase=Phase.STEPPING,
         percent=10,
         canary="Ready",

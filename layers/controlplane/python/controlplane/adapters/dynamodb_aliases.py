@@ -135,9 +135,13 @@ def aliases_of(model: str, item: Item | None) -> Aliases:
     return Aliases.model_validate(item) if item else Aliases(model=model)
 
 
+def alias_move_key(tenant_id: str, project: str, model: str, record: AliasRecord) -> Key:
+    sk = f"ALIASMOVE#{model}#{record.alias}#{record.sequence:012d}"
+    return Key(project_partition(tenant_id, project), sk)
+
+
 def _record_write(tenant_id: str, project: str, model: str, record: AliasRecord) -> Write:
-    pk = project_partition(tenant_id, project)
-    key = Key(pk, f"ALIASMOVE#{model}#{record.alias}#{record.sequence:012d}")
+    key = alias_move_key(tenant_id, project, model, record)
     return Write(key, item=as_item(key, record))
 
 

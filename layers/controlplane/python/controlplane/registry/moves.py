@@ -53,8 +53,8 @@ def move_aliases(
     LimitExceededError, ConcurrentChangeError.
     """
     case = aliases.get_case(tenant_id, project, model, sorted(set(wanted.values())))
-    require_version(if_match, case.aliases.version, "the model's aliases")
     _require_versions(case, model, wanted)
+    require_version(if_match, case.aliases.version, "the model's aliases")
     moment = now()
     decision = Decision(moved_by, moment, decided_at(moment))
     moved = move(case.aliases, wanted, decision, _champion_metrics(case, wanted))
