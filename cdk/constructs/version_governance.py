@@ -60,7 +60,7 @@ class VersionGovernance(Construct):
             settings={"TABLE_NAME": self._data.table.table_name},
             timeout=Duration.seconds(30),
         )
-        self._data.table.allow(function, "GetItem", "BatchGetItem", "PutItem", "UpdateItem")
+        self._data.table.allow(function, "BatchGetItem", "PutItem", "UpdateItem")
         rule = EventRule(
             self,
             "RolloutPromoted",

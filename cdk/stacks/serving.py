@@ -15,11 +15,14 @@ from cdk.stacks.data import DataStack
 from cdk.target import Target
 
 GATEWAY = {"GATEWAY_NAME": "headrace", "GATEWAY_NAMESPACE": "headrace-system"}
-# What tasks do with the table. A deployment is read together with its rollout; `_TO_CHANGE` counts quotas and marks
-# versions as well; progress is stored only while the deployment's item says that the rollout is under way.
-_TO_READ = ("BatchGetItem",)
-_TO_CHANGE = ("GetItem", "BatchGetItem", "PutItem", "UpdateItem")
-_TO_ADVANCE = ("BatchGetItem", "PutItem", "ConditionCheckItem")
+# What tasks do with the table. A deployment is read together with its rollout, and put with it; whoever lets it hold
+# another version, or fewer, marks versions and counts, and sees before whether there is room; progress is stored only
+# while the deployment's item says that the rollout is under way.
+_READ = ("BatchGetItem",)
+_CHANGE = (*_READ, "PutItem")
+_RELEASE = (*_CHANGE, "UpdateItem")
+_TAKE = (*_RELEASE, "GetItem")
+_ADVANCE = (*_CHANGE, "ConditionCheckItem")
 
 
 class ServingStack(Stack):
@@ -47,37 +50,31 @@ class ServingStack(Stack):
             "RETIRE_AFTER_SECONDS": str(target.retire_after_seconds),
             "ROLLOUT_TIMEOUT_SECONDS": str(target.rollout_timeout_seconds),
         }
-        await_tick = self._recording("AwaitTick", "await_tick", ("BatchGetItem", "PutItem"))
+        await_tick = self._recording("AwaitTick", "await_tick", _CHANGE)
         rollout = Workflow(
             self,
             "ModelRollout",
             definition="model_rollout",
             target=target,
             tasks={
-                "OpenRollout": self._recording(
-                    "OpenRollout", "open_rollout", _TO_CHANGE, settings=pace
-                ),
+                "OpenRollout": self._recording("OpenRollout", "open_rollout", _TAKE, settings=pace),
                 "CheckRollout": self._check_rollout(),
                 "PrepareRevision": self._reaching_cluster(
-                    "PrepareRevision", "prepare_revision", _TO_ADVANCE
+                    "PrepareRevision", "prepare_revision", _ADVANCE
                 ),
                 "AdvanceRollout": self._advance_rollout(pace),
                 "AwaitTick": await_tick,
-                "FinishRollout": self._reaching_cluster(
-                    "FinishRollout", "finish_rollout", _TO_READ
-                ),
-                "WriteEvidence": self._keeping_evidence(
-                    "WriteEvidence", "write_evidence", _TO_READ
-                ),
-                "FailRollout": self._recording("FailRollout", "fail_rollout", _TO_CHANGE),
+                "FinishRollout": self._reaching_cluster("FinishRollout", "finish_rollout", _READ),
+                "WriteEvidence": self._keeping_evidence("WriteEvidence", "write_evidence", _READ),
+                "FailRollout": self._recording("FailRollout", "fail_rollout", _CHANGE),
                 "RetireRevision": self._reaching_cluster(
-                    "RetireRevision", "retire_revision", _TO_CHANGE
+                    "RetireRevision", "retire_revision", _RELEASE
                 ),
             },
         )
         self.rollout = rollout.machine
         ended = rollout.record_ended_executions(
-            self._keeping_evidence("RecordEndedExecution", "record_ended_execution", _TO_CHANGE)
+            self._keeping_evidence("RecordEndedExecution", "record_ended_execution", _TAKE)
         )
         woken = self._wake_rollouts(bus, await_tick)
         rules = (ended, *self._start_rollouts(bus), woken, self._switch_deployments(bus))
@@ -136,7 +133,7 @@ class ServingStack(Stack):
             cluster=True,
         )
         # Versions are read one by one.
-        self._data.table.allow(function, "GetItem", *_TO_ADVANCE)
+        self._data.table.allow(function, "GetItem", *_ADVANCE)
         self._cluster.allow(function)
         self._data.models.allow_objects(
             function,
@@ -165,9 +162,7 @@ class ServingStack(Stack):
 
     def _advance_rollout(self, pace: dict[str, str]) -> ControlPlaneFunction:
         """The tick: it reads metrics and sends probes as well."""
-        function = self._reaching_cluster(
-            "AdvanceRollout", "advance_rollout", (*_TO_CHANGE, "ConditionCheckItem")
-        )
+        function = self._reaching_cluster("AdvanceRollout", "advance_rollout", _ADVANCE)
         for name, value in pace.items():
             function.add_environment(name, value)
         function.add_environment("INGRESS_URL", self._target.ingress_url)
@@ -249,9 +244,5 @@ class ServingStack(Stack):
             bus=bus,
             pattern=events.EventPattern(detail_type=["DeploymentStopped", "DeploymentResumed"]),
         )
-        rule.call(
-            self._reaching_cluster(
-                "SwitchDeployment", "switch_deployment", ("BatchGetItem", "PutItem")
-            )
-        )
+        rule.call(self._reaching_cluster("SwitchDeployment", "switch_deployment", _CHANGE))
         return rule

@@ -12,6 +12,7 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from moto.server import ThreadedMotoServer
 
+from tests.functions.moto_answers import prompt_answers
 from tests.functions.moto_transactions import isolated_transactions
 from tests.functions.samples import Json
 
@@ -36,7 +37,7 @@ _numbers = itertools.count(1)
 def running_moto() -> Iterator[str]:
     """Moto's server in a thread; yields its URL."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    with isolated_transactions():
+    with isolated_transactions(), prompt_answers():
         server.start()
         host, port = server.get_host_and_port()
         try:

@@ -38,13 +38,19 @@ TOLD = {
 }
 
 
-def put_deployments(cloud: Cloud, tenant: str = "acme", project: str = "vision") -> None:
-    """One for each thing that can be told once; the rollouts await approval and have been looked at."""
+def put_deployments(
+    cloud: Cloud, tenant: str = "acme", project: str = "vision", said: str = "nothing"
+) -> None:
+    """One for each thing that can be told once; the rollouts await approval and have been looked at.
+
+    `said` stands in what a rollout's record, history and ticks show.
+    """
     items = []
-    tick = entities.tick(1)
+    tick = entities.tick(1).model_copy(update={"note": said})
     for command in COMMANDS:
         busy = entities.commanded(command, paused=command == "resume")
         record = entities.rollout(command, RolloutState.RUNNING)
+        record = record.model_copy(update={"requested_by": said})
         key = rollout_key(tenant, project, command, entities.ROLLOUT)
         items.append(as_item(key, record))
         items.append(as_item(history_key(tenant, project, record), record))

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.bench import entities
+from local.bench.contents import COMMANDS
 from tests.functions import examples
 from tests.functions.api_calls import Answer, Api, Operation, Person, operations
 from tests.functions.cloud import Cloud
+from tests.functions.deployments import put_deployments
 from tests.functions.samples import Json
 from tests.functions.scenario import Scenario
 
@@ -52,7 +55,8 @@ def secret_of(tenant: str, kind: str) -> str:
 
 def populate(api: Api, cloud: Cloud, tenant: str) -> Holdings:
     """Make one of everything, as the tenant's administrator."""
-    kinds = ("project", "file", "person", "machine", "policy", "subject", "key", "webhook")
+    kinds = ("project", "file", "person", "machine", "policy", "subject", "key", "webhook",
+             "signing key", "card", "rollout", "settings")  # fmt: skip
     words = {kind: secret_of(tenant, kind) for kind in kinds}
     admin = Person(tenant, "tenant-admin", words["subject"])
     held = Holdings(tenant, {}, tuple(words.values()))
@@ -73,6 +77,19 @@ def populate(api: Api, cloud: Cloud, tenant: str) -> Holdings:
     scenario.upload_version(content=words["file"].encode())
     scenario.upload_version(content=words["file"].encode() * 2)
     rollout = scenario.serve(1)["rollout_id"]
+    put_deployments(cloud, tenant, own, words["rollout"])
+
+    def put(path: str, body: Any) -> None:
+        changed = api.call_as(admin, "PUT", f"/projects/{own}{path}", body)
+        assert changed.status in (200, 201), (path, changed.body)
+        held.etags.append(changed.etag)
+
+    put("/models/digits/versions/2/card", {"text": words["card"]})
+    put("/models/digits/aliases/staging", {"version": 1})
+    header = {"header": "X-Team", "value": words["settings"]}
+    put("/deployments/digits/settings", {"headers": [header]})
+    signer = {"name": f"{tenant}-release", "description": words["signing key"]}
+    create(f"/projects/{own}/signing-keys", signer | {"public_key": examples.PUBLIC_KEY})
     files = {f"{words['file']}.joblib": words["file"].encode()}
     opened = [
         scenario.open_upload(files, role="tenant-admin", subject=words["subject"]) for _ in "ab"
@@ -98,8 +115,10 @@ def populate(api: Api, cloud: Cloud, tenant: str) -> Holdings:
         "model": ["digits"],
         "version": ["2"],
         "upload": [ticket["upload"]["upload"] for ticket in opened],
-        "deployment": ["digits"],
-        "rollout": [rollout],
+        "alias": ["staging"],
+        "signing_key": [f"{tenant}-release"],
+        "deployment": ["digits", *COMMANDS],
+        "rollout": [rollout, entities.ROLLOUT],
         "person": [f"{tenant}-ada"],
         "machine": [f"{tenant}-ci"],
         "key": [key["key_id"]],
@@ -147,7 +166,8 @@ def platform_digest(cloud: Cloud) -> str:
 def objects_digest(cloud: Cloud, tenant: str) -> str:
     """Of the tenant's objects in the bucket, every version of them."""
     versions = []
-    for prefix in (f"models/{tenant}/", f"registry/tenant-{tenant}/"):
+    for folder in ("models/", "registry/tenant-", "evidence/tenant-"):
+        prefix = f"{folder}{tenant}/"
         found = cloud.s3.list_object_versions(Bucket=cloud.bucket, Prefix=prefix)
         versions += [(v["Key"], v["VersionId"], v["ETag"]) for v in found.get("Versions", [])]
         versions += [(v["Key"], v["VersionId"], "") for v in found.get("DeleteMarkers", [])]

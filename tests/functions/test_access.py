@@ -13,7 +13,9 @@ from tests.functions.samples import Json
 from tests.functions.scenario import Scenario
 
 CLOSED = [operation for operation in operations() if not operation.is_open]
-CHANGING = [operation for operation in CLOSED if operation.method != "GET"]
+# No POST, by what it does: what a rollout would be is asked by whoever may read the deployment.
+READING = "planRollout"
+CHANGING = [o for o in CLOSED if o.method != "GET" and o.id != READING]
 
 
 def without_denials(cloud: Cloud) -> list[Json]:
@@ -40,6 +42,17 @@ def test_who_may_only_read_changes_nothing(call: Api, cloud: Cloud, role: str) -
         assert refused.json["remedy"]
         assert "policies" not in refused.json
     assert without_denials(cloud) == before
+
+
+def test_who_may_only_read_asks_what_a_rollout_would_do(call: Api, acme: Scenario) -> None:
+    acme.upload_version()
+    acme.serve(1)
+    [operation] = [operation for operation in CLOSED if operation.id == READING]
+    path, body = path_of(operation), body_of(operation)
+
+    assert call(operation.method, path, body, role="viewer").status == 200
+    refused = call(operation.method, path, body, role="")
+    assert (refused.status, refused.code) == (403, "policy_denied")
 
 
 @pytest.mark.parametrize("role", ["tenant-admin", "developer", "service", "viewer developer"])

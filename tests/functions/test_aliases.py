@@ -356,6 +356,15 @@ class TestPromotion:
 
         assert named(call) == {"champion": 1}
 
+    def test_event_without_a_model_is_of_a_deployment_that_bears_its_name(
+        self, call: Api, acme: Scenario
+    ) -> None:
+        versions(acme, 1)
+
+        promote(1, 1, model=None)
+
+        assert named(call) == {"champion": 1}
+
     def test_meeting_another_change_it_looks_again(
         self, call: Api, acme: Scenario, wire: Wire
     ) -> None:

@@ -12,14 +12,16 @@ import pytest
 
 from tests.functions.api_calls import Answer, Api, Person, operations
 from tests.functions.cloud import Cloud
+from tests.functions.deployments import TOLD, put_deployments
 from tests.functions.examples import BODIES, NAMES
 from tests.functions.samples import Json
 from tests.functions.scenario import Scenario
 from tests.functions.tiers import Platform
 from tests.functions.trail import Trail
 
-# They write nothing of their own: what they answer is made or checked, and CloudTrail tells of sessions with AWS.
-CHANGING_NOTHING = {"createUploadCredentials", "createToken", "validatePolicy"}
+# They write nothing of their own: what they answer is made, checked or foretold, and CloudTrail tells of sessions
+# with AWS.
+CHANGING_NOTHING = {"createUploadCredentials", "createToken", "validatePolicy", "planRollout"}
 DEVELOPER = Person("acme", "developer")
 ADMIN = Person("acme", "tenant-admin")
 ROOT = Person(None, "platform-admin", "root")
@@ -55,7 +57,18 @@ STEPS = (
     Step("moveAlias"),
     Step("moveAliases"),
     Step("deleteAlias"),
+    Step("putServingPolicy"),
+    Step("createDeployment"),
+    Step("putDeploymentSettings"),
     Step("createRollout", body={"version": 2}),
+    Step("pauseRollout"),
+    Step("resumeRollout"),
+    Step("approveRollout"),
+    Step("promoteRollout"),
+    Step("abortRollout"),
+    Step("rollBackDeployment"),
+    Step("stopDeployment"),
+    Step("resumeDeployment"),
     Step("createSigningKey", ADMIN),
     Step("revokeSigningKey", ADMIN),
     Step("deleteVersion", names={"version": "3"}),
@@ -115,7 +128,8 @@ class Story:
     def tell(self, number: int, step: Step) -> Answer:
         """Make the call, under a correlation id of its own."""
         operation = BY_ID[step.operation]
-        path = operation.path.format(**self.names | step.names)
+        named = self.names | TOLD.get(operation.name, {}) | step.names
+        path = operation.path.format(**named)
         headers = {"X-Correlation-Id": f"step-{number}"}
         if step.person is ROOT and "{tenant}" not in path and step.chain == "acme":
             headers["X-Tenant-Id"] = "acme"
@@ -138,13 +152,14 @@ class Story:
 
 @pytest.fixture
 def story(call: Api, cloud: Cloud, acme: Scenario, monkeypatch: pytest.MonkeyPatch) -> Story:
-    """acme as onboarding leaves it, with three versions of a served model, and another deployment."""
+    """acme as onboarding leaves it, with three versions of a served model, and further deployments."""
     Platform(call, cloud).add_tenant("acme", display_name="Acme")
     for content in (b"1", b"2", b"3"):
         acme.upload_version(content=content)
     acme.serve(1)
     acme.upload_version("other")
     acme.serve(1, "other")
+    put_deployments(cloud)
     sent = {"delivery_id": NAMES["delivery"], "webhook": "pager", "webhook_id": "wh-0"}
     event = {"event_id": "e", "event_type": "RolloutEnded", "payload": "{}", "version": 1}
     moment = {"created_at": "2026-03-02T09:15:00+00:00"}

@@ -11,6 +11,7 @@ from local.bench.wire import Call, Wire
 from tests.functions.api_calls import Answer, Api
 from tests.functions.cloud import Cloud
 from tests.functions.container import SetClock
+from tests.functions.deployments import put_deployments
 from tests.functions.samples import ROOT
 from tests.functions.scenario import FILES, Scenario, manifest_of
 
@@ -120,6 +121,33 @@ def test_request_that_was_refused_leaves_its_key_free(call: Api, acme: Scenario)
     assert (refused.status, refused.code) == (409, "already_exists")
 
     assert call("POST", "/projects", {"name": "hearing"}, headers=KEY).status == 201
+
+
+def test_repeated_deployment_is_made_once(call: Api, acme: Scenario) -> None:
+    path, body = "/projects/vision/deployments", {"name": "digits", "model": "digits"}
+    first, again = (call("POST", path, body, headers=KEY) for _ in range(2))
+
+    assert (first.status, again.status) == (201, 201)
+    assert (first.json, first.etag) == (again.json, again.etag)
+    assert len(call("GET", path).json["items"]) == 1
+    assert call("POST", path, body).code == "already_exists"
+    other = call("POST", path, body | {"model": "letters"}, headers=KEY)
+    assert (other.status, other.code) == (422, "idempotency_key_reused")
+
+
+def test_repeated_return_to_the_revision_before_is_one_rollout(
+    call: Api, cloud: Cloud, acme: Scenario
+) -> None:
+    put_deployments(cloud)
+    path = "/projects/vision/deployments/warm"
+    first, again = (call("POST", f"{path}/rollback", headers=KEY) for _ in range(2))
+
+    assert (first.status, again.status) == (202, 202)
+    assert first.json == again.json
+    [rollout] = call("GET", f"{path}/rollouts").json["items"]
+    assert rollout["rollout"] == first.json["rollout"]
+    other = call("POST", f"{path}/rollouts", {"version": 1}, headers=KEY)
+    assert (other.status, other.json["rollout"] != first.json["rollout"]) == (202, True)
 
 
 def test_concurrent_first_requests_make_one_resource(cloud: Cloud, wire: Wire) -> None:

@@ -27,6 +27,8 @@ WITH_THE_FUNCTIONS_ROLE = {
     "putSubscription": (),
     "deleteSubscription": (),
 }
+# Where the objects lie that an operation's presigned requests are about.
+UPLOADS, EVIDENCE = "models/{tenant}/", "evidence/tenant-{tenant}/"
 # Open to everybody: whoever calls names the tenant with the key that it shows, and reads with the function's own role.
 OPEN = frozenset({"createToken"})
 ASKED = [o for o in operations() if o.id not in OPEN]
@@ -71,7 +73,8 @@ def check_answer(answer: Answer, wire: Wire, tenant: str, operation: Operation) 
     found = 0
     if answer.body.startswith("{"):
         for key, access_key in signed_objects(answer.json):
-            assert key.startswith(f"models/{tenant}/"), (operation.id, key)
+            folder = EVIDENCE if operation.id == "getEvidence" else UPLOADS
+            assert key.startswith(folder.format(tenant=tenant)), (operation.id, key)
             assert sessions(wire)[access_key] == tenant, operation.id
             found += 1
     return found

@@ -129,9 +129,11 @@ def test_no_secret_is_logged_by_tasks_that_fail(acme: Scenario, everything: Ever
         "deployment": "digits",
         "rollout_id": "r-00000000",
         "execution": "e",
+        "error": "ClusterRefusedError",
+        "cause": "{}",
     }
     with pytest.raises(Exception, match="not carried out"):
-        invoke("serving/check_rollout", rollout)
+        invoke("serving/fail_rollout", rollout)
 
     text = everything.text()
     assert "task refused" in text

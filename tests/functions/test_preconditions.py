@@ -1,10 +1,15 @@
 """ETag and If-Match: a change of something that has changed meanwhile is refused."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from local.bench import entities
+from local.bench.contents import COMMANDS
 from tests.functions.api_calls import Api
+from tests.functions.cloud import Cloud
+from tests.functions.deployments import put_deployments
 from tests.functions.scenario import Scenario
 
 Prepare = Callable[[Scenario], str]
@@ -80,6 +85,55 @@ def test_cancelled_upload_has_another_tag(call: Api, acme: Scenario) -> None:
     call("DELETE", path)
 
     assert call("GET", path).etag != before
+
+
+DEPLOYMENTS = "/projects/vision/deployments"
+# A change of a deployment or its project, and what shows the tag of its present state.
+CHANGES: list[tuple[str, str, Any, str]] = [
+    (
+        "PUT",
+        f"{DEPLOYMENTS}/running/settings",
+        {"autoscaling": {"max_replicas": 3}},
+        f"{DEPLOYMENTS}/running/settings",
+    ),
+    (
+        "PUT",
+        "/projects/vision/serving-policy",
+        {"auto_deploy": False},
+        "/projects/vision/serving-policy",
+    ),
+    ("POST", f"{DEPLOYMENTS}/running/stop", None, f"{DEPLOYMENTS}/running"),
+    ("POST", f"{DEPLOYMENTS}/stopped/resume", None, f"{DEPLOYMENTS}/stopped"),
+    *(
+        (
+            "POST",
+            f"{DEPLOYMENTS}/{command}/rollouts/{entities.ROLLOUT}/{command}",
+            None,
+            f"{DEPLOYMENTS}/{command}",
+        )
+        for command in COMMANDS
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "shown"), CHANGES, ids=[f"{c[0]} {c[1]}" for c in CHANGES]
+)
+def test_deployment_is_changed_in_the_state_that_the_tag_tells(
+    call: Api, cloud: Cloud, acme: Scenario, method: str, path: str, body: Any, shown: str
+) -> None:
+    put_deployments(cloud)
+    before = call("GET", shown)
+
+    refused = call(method, path, body, headers={"If-Match": '"99"'})
+    assert (refused.status, refused.code) == (412, "precondition_failed")
+    assert call("GET", shown).etag == before.etag
+
+    changed = call(method, path, body, headers={"If-Match": before.etag})
+    assert changed.status in (200, 202), changed.body
+    assert call("GET", shown).etag != before.etag
+    again = call(method, path, body, headers={"If-Match": before.etag})
+    assert again.code == "precondition_failed"
 
 
 def test_precondition_on_what_is_not_there_is_not_found(call: Api, acme: Scenario) -> None:

@@ -17,7 +17,7 @@ from tests.functions.api_calls import Api, invoke
 from tests.functions.cloud import Cloud
 from tests.functions.container import forget_wiring
 from tests.functions.samples import Json
-from tests.functions.scenario import MODEL_BYTES, Scenario
+from tests.functions.scenario import MODEL_BYTES, Scenario, promote
 
 
 def limited(cloud: Cloud, **limits: int) -> None:

@@ -77,7 +77,9 @@ def objects(cloud: Cloud, acme: Scenario) -> Objects:
     rollout = acme.serve(1)["rollout_id"]
     upload = acme.open_upload()["upload"]["upload"]
     key = {"name": "release", "public_key": PUBLIC_KEY}
-    assert acme.call("POST", "/projects/vision/signing-keys", key, role="tenant-admin").status == 201
+    assert (
+        acme.call("POST", "/projects/vision/signing-keys", key, role="tenant-admin").status == 201
+    )
     put_deployments(cloud)
     acme.register(acme.arrival("models/acme/vision/Bad/model.joblib"))
     return Objects(

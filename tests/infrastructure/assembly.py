@@ -1,6 +1,7 @@
 """A synthesized cloud assembly, asked as CloudFormation would read it."""
 
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +42,10 @@ class LambdaFunction:
     code: Path
     layers: list[Path]
     settings: dict[str, Any]
+
+    def holds(self, package: str) -> bool:
+        """Whether one of its layers brings this package."""
+        return any(_holds(layer, package) for layer in self.layers)
 
 
 class Assembly:
@@ -138,6 +143,13 @@ def _statements(holder: str, document: dict[str, Any]) -> Iterator[Statement]:
                 as_list(statement["Resource"]),
                 statement.get("Condition", {}),
             )
+
+
+def _holds(layer: Path, package: str) -> bool:
+    if layer.is_dir():
+        return (layer / "python" / package).is_dir()
+    with zipfile.ZipFile(layer) as archive:
+        return f"python/{package}/__init__.py" in archive.namelist()
 
 
 def as_list(value: Any) -> list[Any]:

@@ -59,7 +59,7 @@ def test_operations_reach_the_function_that_the_document_names(
         entry = operations[route.properties["RouteKey"]]["x-headrace-function"].removesuffix("/api")
         name = "".join(word.capitalize() for word in re.split("[/_]", entry))
         assert f'"{name}Integration"' in target
-    assert len(integrations) == len({o["x-headrace-function"] for o in operations.values()}) == 12
+    assert len(integrations) == len({o["x-headrace-function"] for o in operations.values()}) == 17
 
 
 def test_tokens_of_the_pools_client_are_accepted_and_no_others(assembly: Assembly) -> None:

@@ -9,7 +9,14 @@ from cdk.paths import Sources
 from cdk.target import Target
 from tests.infrastructure.assembly import Assembly
 
-REACHING = ("apply_revision", "check_revision", "shift_traffic", "retire_revision")
+REACHING = (
+    "check_rollout",
+    "prepare_revision",
+    "advance_rollout",
+    "finish_rollout",
+    "retire_revision",
+    "switch_deployment",
+)
 
 
 @pytest.fixture(scope="module", params=["aws", "embedded"])
@@ -107,7 +114,7 @@ def test_onboarding_functions_are_told_what_pods_may_reach(embedded: Assembly) -
     app = App()
     data, stack = DataStack(app, "Data", target=target), Stack(app, "Test", env=target.environment)
     function = ControlPlaneFunction(
-        stack, "Apply", entry="serving/apply_revision", target=target, layers=[]
+        stack, "Apply", entry="onboarding/cluster_step", target=target, layers=[]
     )
 
     ClusterAccess(stack, "Cluster", target=target, data=data).allow_onboarding(function)

@@ -108,7 +108,9 @@ def test_an_eks_cluster_needs_no_secret(synthesize: Callable[..., Assembly]) -> 
     other = synthesize(target="aws")
 
     def reaching(assembly: Assembly) -> dict[str, Any]:
-        return next(f.settings for f in assembly.functions() if f.entry == "serving/apply_revision")
+        return next(
+            f.settings for f in assembly.functions() if f.entry == "serving/advance_rollout"
+        )
 
     assert "ClusterSecretArn" not in eks.outputs
     assert reaching(eks)["CLUSTER_NAME"] == "tenants"

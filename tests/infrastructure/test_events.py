@@ -22,7 +22,7 @@ def test_every_target_has_retries_and_a_dead_letter_queue_of_its_own(assembly: A
     targets = [t for r in assembly.resources("AWS::Events::Rule") for t in r.properties["Targets"]]
     queues = [json.dumps(t["DeadLetterConfig"]["Arn"]) for t in targets]
 
-    assert len(targets) == 16
+    assert len(targets) == 20
     assert len(set(queues)) == len(queues)
     for target in targets:
         assert target["RetryPolicy"] == {
@@ -53,7 +53,7 @@ def test_every_function_behind_a_rule_keeps_the_events_that_it_fails_on(
     }
 
     assert called == keeping
-    assert len(called) == 7
+    assert len(called) == 10
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,17 @@ def test_uploads_start_a_registration(
 @pytest.mark.parametrize(
     ("name", "detail_type", "detail", "target"),
     [
-        ("Serving/VersionRegistered", ["ModelVersionRegistered"], None, "ModelRollout"),
+        (
+            "Serving/VersionRegistered",
+            ["ModelVersionRegistered", "VersionApproved"],
+            None,
+            "ModelRollout",
+        ),
         (
             "Serving/RolloutWanted",
             [
                 "RolloutRequested",
+                "RolloutHandedOver",
                 "RolloutEnded",
                 "RetirementPostponed",
                 "DeploymentDeletionRequested",
@@ -94,7 +100,20 @@ def test_uploads_start_a_registration(
             {"data": {"needs_execution": [True]}},
             "ModelRollout",
         ),
+        ("Serving/RolloutCommanded", ["RolloutCommanded"], None, "WakeRollout"),
+        (
+            "Serving/DeploymentSwitchWanted",
+            ["DeploymentStopped", "DeploymentResumed"],
+            None,
+            "SwitchDeployment",
+        ),
         ("Registry/VersionDeleted", ["ModelVersionDeleted"], None, "DeleteArtifacts"),
+        (
+            "Registry/GovernanceRolloutPromoted",
+            ["RolloutEnded"],
+            {"data": {"state": ["Promoted"]}},
+            "FollowPromotion",
+        ),
     ],
 )
 def test_domain_events_reach_what_they_start(

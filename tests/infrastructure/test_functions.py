@@ -19,6 +19,9 @@ WITHOUT_RESOURCE = {
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
 }
+# Operations on the table: of a transaction that counts and marks, and of one that stores how far a rollout is.
+WRITES = {"PutItem", "UpdateItem"}
+PROGRESS = {"BatchGetItem", "PutItem", "ConditionCheckItem"}
 
 
 def test_every_function_has_its_own_role_and_log_group(assembly: Assembly) -> None:
@@ -28,7 +31,7 @@ def test_every_function_has_its_own_role_and_log_group(assembly: Assembly) -> No
         f"{f.stack}/{f.properties['LoggingConfig']['LogGroup']['Ref']}" for f in functions
     }
 
-    assert len(functions) == 44
+    assert len(functions) == 56
     assert len(roles) == len(log_groups) == len(functions)
 
 
@@ -50,13 +53,15 @@ def test_functions_run_on_arm64_on_aws(on_aws: Assembly) -> None:
 
 
 def test_only_functions_that_reach_the_cluster_carry_its_client(assembly: Assembly) -> None:
-    reaching = {f.entry for f in assembly.functions() if len(f.layers) == 3}
+    reaching = {f.entry for f in assembly.functions() if f.holds("kubernetes")}
 
     assert reaching == {
-        "serving/apply_revision",
-        "serving/check_revision",
-        "serving/shift_traffic",
+        "serving/check_rollout",
+        "serving/prepare_revision",
+        "serving/advance_rollout",
+        "serving/finish_rollout",
         "serving/retire_revision",
+        "serving/switch_deployment",
         "onboarding/cluster_step",
         "onboarding/switch_serving",
         "tiers/apply_limits",
@@ -91,10 +96,31 @@ def test_no_managed_policy_is_borrowed(assembly: Assembly) -> None:
         ("Api/TenancyRole", {"GetItem"}),
         ("Api/ProjectsRole", {"GetItem"}),
         ("Registry/ApiRole", {"GetItem"}),
-        ("Serving/ApiRole", {"GetItem"}),
-        ("Serving/CheckRolloutRole", {"GetItem"}),
+        ("Registry/GovernanceApiRole", {"GetItem"}),
+        ("Registry/GovernanceAliasesApiRole", {"GetItem"}),
+        ("Registry/GovernanceSigningApiRole", {"GetItem"}),
+        ("Registry/GovernanceFollowPromotionRole", {"BatchGetItem", *WRITES}),
         ("Registry/CopyFileRole", set()),
+        ("Registry/ScanFileRole", set()),
         ("Registry/DeleteArtifactsRole", set()),
+        ("Serving/ApiRole", {"GetItem"}),
+        ("Serving/RolloutsApiRole", {"GetItem"}),
+        ("Serving/OpenRolloutRole", {"GetItem", "BatchGetItem", *WRITES}),
+        ("Serving/CheckRolloutRole", {"GetItem", *PROGRESS}),
+        ("Serving/PrepareRevisionRole", PROGRESS),
+        ("Serving/AdvanceRolloutRole", PROGRESS),
+        ("Serving/AwaitTickRole", {"BatchGetItem", "PutItem"}),
+        ("Serving/WakeRolloutRole", {"GetItem"}),
+        ("Serving/FinishRolloutRole", {"BatchGetItem"}),
+        ("Serving/WriteEvidenceRole", {"BatchGetItem", "Query"}),
+        ("Serving/FailRolloutRole", {"BatchGetItem", "PutItem"}),
+        ("Serving/RetireRevisionRole", {"BatchGetItem", *WRITES}),
+        ("Serving/SwitchDeploymentRole", {"BatchGetItem", "PutItem"}),
+        (
+            "Serving/RecordEndedExecutionRole",
+            {"GetItem", "BatchGetItem", "Query", *WRITES},
+        ),
+        ("Webhooks/ApiRole", {"GetItem"}),
         ("Api/DocsRole", set()),
         ("Events/RedriveRole", set()),
     ],
@@ -142,6 +168,51 @@ def test_nobody_but_the_copying_function_writes_to_the_registry(on_aws: Assembly
 
     assert [w for w in writers if not w.startswith("Registry/CopyFileRole")] == []
     assert len(writers) == 1
+
+
+def test_the_function_that_opens_what_strangers_wrote_reads_the_registry_alone(
+    on_aws: Assembly,
+) -> None:
+    reaching = {
+        action: str(s.resources)
+        for s in on_aws.statements_of("Registry/ScanFileRole")
+        for action in s.actions
+        if not action.startswith(("logs:", "xray:"))
+    }
+
+    assert set(reaching) == {"s3:GetObject", "s3:GetObjectVersion", "kms:Decrypt"}
+    assert "/registry/*" in reaching["s3:GetObject"]
+    assert reaching["s3:GetObject"] == reaching["s3:GetObjectVersion"]
+
+
+def test_evidence_is_written_below_its_prefix_by_two_functions_alone(on_aws: Assembly) -> None:
+    writing = [
+        s
+        for s in on_aws.role_statements()
+        if any("/evidence/" in str(r) for r in s.resources) and s.actions != ["s3:GetObject"]
+    ]
+
+    assert {s.holder.split("Default")[0].rpartition("Role")[0] for s in writing} == {
+        "Serving/WriteEvidence",
+        "Serving/RecordEndedExecution",
+    }
+    assert {action for s in writing for action in s.actions} == {"s3:PutObject"}
+
+
+def test_only_those_who_answer_ticks_wake_executions(on_aws: Assembly) -> None:
+    (answering,) = [
+        p
+        for p in on_aws.resources("AWS::IAM::Policy")
+        if "states:SendTaskSuccess" in str(p.properties["PolicyDocument"])
+    ]
+    (statement,) = answering.properties["PolicyDocument"]["Statement"]
+
+    assert {role["Ref"].partition("Role")[0] for role in answering.properties["Roles"]} == {
+        "AwaitTick",
+        "WakeRollout",
+    }
+    assert statement["Action"] == "states:SendTaskSuccess"
+    assert statement["Resource"]["Ref"].startswith("ModelRolloutStateMachine")
 
 
 def test_upload_credentials_reach_uploads_only_and_come_from_the_api_alone(

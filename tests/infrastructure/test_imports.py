@@ -132,7 +132,7 @@ def test_only_the_cluster_layer_brings_the_cluster_client(
     embedded: Assembly, unpacked: dict[Path, Path]
 ) -> None:
     by_entry = {function.entry: function for function in embedded.functions()}
-    without, with_client = by_entry["serving/api"], by_entry["serving/apply_revision"]
+    without, with_client = by_entry["serving/api"], by_entry["serving/advance_rollout"]
 
     def complaint(function: LambdaFunction, module: str) -> str:
         return run(function.code, [unpacked[layer] for layer in function.layers], {}, module)
@@ -140,6 +140,23 @@ def test_only_the_cluster_layer_brings_the_cluster_client(
     assert "No module named 'kubernetes'" in complaint(without, "kubernetes.client")
     assert complaint(with_client, "kubernetes.client") == ""
     assert "No module named 'pytest'" in complaint(with_client, "pytest")
+
+
+def test_one_function_reads_metrics_and_does_not_wait_for_their_parser_to_start(
+    embedded: Assembly, unpacked: dict[Path, Path]
+) -> None:
+    def parsing(function: LambdaFunction) -> bool:
+        ours = [layer / "python" for layer in function.layers if layer.is_dir()]
+        reached = reachable_imports(function.entry.split("/")[1], [function.code, *ours])
+        return any(module.startswith("prometheus_client") for module in reached)
+
+    (reader,) = [function for function in embedded.functions() if parsing(function)]
+    folders = [unpacked[layer] for layer in reader.layers]
+    without = [folder for folder in folders if not (folder / "prometheus_client").is_dir()]
+
+    assert reader.entry == "serving/advance_rollout"
+    assert len(without) == len(folders) - 1
+    assert run(reader.code, without, reader.settings, "advance_rollout") == ""
 
 
 def test_imports_are_followed_into_the_factories_that_are_named(tmp_path: Path) -> None:

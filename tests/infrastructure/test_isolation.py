@@ -34,6 +34,7 @@ NEVER = (
     "UpdateTable",
 )
 OWN_KEYS = ("TENANT#acme", "TENANT#acme#PROJECT#vision")
+WRITER = "headrace:registry-writer"
 AUDIT_KEY = "TENANT#acme#AUDIT"
 # API functions that serve platform administrators as well: there their own role may work on any tenant.
 OF_THE_PLATFORM_TOO = frozenset({"auditing/api", "onboarding/api", "quotas/api", "tiers/api"})
@@ -208,6 +209,34 @@ def test_a_tenants_session_uploads_below_its_own_prefix_alone(tenants: Role, rol
     for action in ("s3:GetObject", "s3:GetObjectVersion", "s3:DeleteObject", "s3:ListBucket"):
         for place in (bucket, own, f"{bucket}/registry/tenant-acme/x"):
             assert Decision.ALLOWED not in acme.asks(action, place), (action, place)
+
+
+def test_a_tenants_session_reads_the_evidence_of_its_own_rollouts_alone(
+    tenants: Role, roles: Roles
+) -> None:
+    bucket = roles.arn("AWS::S3::Bucket", "Models")
+    acme = Session(tenants, tenant_id="acme")
+    own = f"{bucket}/evidence/tenant-acme/vision/digits/r-0190a1b2c3d4.json"
+
+    assert acme.asks("s3:GetObject", own) == {Decision.ALLOWED}
+    for action in ("GetObjectVersion", "GetObjectTagging", "PutObject", "DeleteObject"):
+        assert Decision.ALLOWED not in acme.asks(f"s3:{action}", own), action
+    for key in (
+        "evidence/tenant-globex/vision/digits/r-1.json",
+        "evidence/tenant-acme2/vision/digits/r-1.json",
+        "evidence/tenant-acm/vision/digits/r-1.json",
+        "evidence/tenant-acme",
+        "evidence/acme/vision/digits/r-1.json",
+        "evidence/tenant-",
+        "models/acme/evidence/tenant-acme/r-1.json",
+        "registry/tenant-acme/vision/digits/1/model.joblib",
+        "other/evidence/tenant-acme/vision/digits/r-1.json",
+    ):
+        assert Decision.ALLOWED not in acme.asks("s3:GetObject", f"{bucket}/{key}"), key
+    other = "arn:aws:s3:::another-bucket/evidence/tenant-acme/vision/digits/r-1.json"
+    assert Decision.ALLOWED not in acme.asks("s3:GetObject", other)
+    for nobody in (Session(tenants), *(Session(tenants, tenant_id=name) for name in NO_NAMES)):
+        assert Decision.ALLOWED not in nobody.asks("s3:GetObject", own)
 
 
 def test_the_key_serves_a_session_through_table_and_bucket_alone(
@@ -421,8 +450,44 @@ class TestTasks:
         assert self.writers(roles, on_aws, "s3:PutObject", model) == {"registry/copy_file"}
         assert self.writers(roles, on_aws, "s3:GetObject", model) == {
             "registry/copy_file",
+            "registry/scan_file",
             "serving/check_rollout",
         }
+
+    def test_nobody_else_can_write_them_whatever_his_rights(self, on_aws: Assembly) -> None:
+        """The bucket refuses, also an administrator: only a role with the tag is let through, and one has it."""
+        [refusal] = [
+            statement
+            for policy in on_aws.resources("AWS::S3::BucketPolicy")
+            for statement in policy.properties["PolicyDocument"]["Statement"]
+            if statement.get("Sid") == "OnlyRegistrationWritesTheRegistry"
+        ]
+        assert refusal["Effect"] == "Deny"
+        assert refusal["Principal"] == {"AWS": "*"}
+        assert "s3:PutObject" in refusal["Action"]
+        assert refusal["Resource"]["Fn::Join"][1][-1] == "/registry/*"
+        assert refusal["Condition"] == {"StringNotEquals": {f"aws:PrincipalTag/{WRITER}": "true"}}
+        bearers = {
+            role.id
+            for role in on_aws.resources("AWS::IAM::Role")
+            if {"Key": WRITER, "Value": "true"} in role.properties.get("Tags", [])
+        }
+        assert {name.removesuffix(name[-8:]) for name in bearers} == {"CopyFileRole"}
+
+    def test_what_looks_into_uploads_can_do_nothing_else(self, roles: Roles) -> None:
+        """It opens what strangers wrote."""
+        policies = roles.of_function("registry/scan_file").policies
+        bucket = roles.arn("AWS::S3::Bucket", "Models")
+        table = roles.arn("AWS::DynamoDB::Table")
+        for action, resource in (
+            ("s3:GetObject", f"{bucket}/models/acme/vision/digits/x"),
+            ("s3:PutObject", f"{bucket}/registry/tenant-acme/vision/digits/1/x"),
+            ("s3:DeleteObject", f"{bucket}/registry/tenant-acme/vision/digits/1/x"),
+            ("s3:ListBucket", bucket),
+            ("dynamodb:GetItem", table),
+            ("dynamodb:PutItem", table),
+        ):
+            assert decide(Request(action, resource), policies) is not Decision.ALLOWED, action
 
     def test_no_function_scans_or_deletes_items(self, roles: Roles, on_aws: Assembly) -> None:
         table = roles.arn("AWS::DynamoDB::Table")

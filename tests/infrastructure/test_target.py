@@ -64,10 +64,12 @@ def test_the_settings_reach_the_functions(on_aws: Assembly, embedded: Assembly) 
     def settings(assembly: Assembly, entry: str) -> dict[str, Any]:
         return next(f.settings for f in assembly.functions() if f.entry == entry)
 
-    assert settings(embedded, "serving/finish_rollout")["RETIRE_AFTER_SECONDS"] == "5"
+    assert settings(embedded, "serving/advance_rollout")["RETIRE_AFTER_SECONDS"] == "5"
     assert settings(on_aws, "serving/open_rollout")["ROLLOUT_TIMEOUT_SECONDS"] == "1800"
-    assert settings(embedded, "serving/api")["INGRESS_URL"] == "http://127.0.0.1:8080"
-    assert settings(on_aws, "serving/apply_revision")["GATEWAY_NAMESPACE"] == "headrace-system"
+    for sending in ("serving/api", "serving/advance_rollout"):
+        assert settings(embedded, sending)["INGRESS_URL"] == "http://127.0.0.1:8080"
+    assert settings(on_aws, "serving/advance_rollout")["METRICS_SOURCE"] == "None"
+    assert settings(on_aws, "serving/prepare_revision")["GATEWAY_NAMESPACE"] == "headrace-system"
     assert settings(on_aws, "docs/api") == {
         "POWERTOOLS_SERVICE_NAME": "docs",
         "POWERTOOLS_METRICS_NAMESPACE": "Headrace",
@@ -98,6 +100,7 @@ def test_outputs_name_what_launchers_and_operators_need(
         "TierPropagationStateMachineArn",
         "UserPoolId",
         "VersionRegistrationStateMachineArn",
+        "WebhookDeliveriesQueueUrl",
     }
 
     assert set(embedded.outputs) == shared | {"ClusterSecretArn", "OnboardingClusterSecretArn"}

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from cdk import layers
 from cdk.paths import ROOT, Sources
 from local.bench.operations import operations
 from local.bench.packages import Function
+from tests.functions.cloud import running_moto
 
 LAYERS = ("controlplane", "runtime")
 APIS = tuple(Function(entry, LAYERS) for entry in sorted({each.function for each in operations()}))
@@ -27,11 +27,8 @@ def _built_layers() -> None:
 def endpoint() -> Iterator[str]:
     """An AWS endpoint that holds no more than the tests of this folder."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_moto() as url:
+        yield url
 
 
 @pytest.fixture
