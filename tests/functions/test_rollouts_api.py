@@ -43,13 +43,13 @@ def test_a_plan_tells_steps_writes_and_traffic_and_changes_nothing(
     assert planned.status == 200, planned.body
     plan = planned.json
     assert (plan["version"], plan["stable_version"], plan["mechanism"]) == (2, 1, "Route")
-    assert [step["percent"] for step in plan["steps"]] == [20]
+    assert [each["step"]["percent"] for each in plan["steps"]] == [20]
     names = [move["name"] for move in plan["moves"]]
     assert names == ["Prepare", "Step 1: 20 %", "If it is rolled back", "Promote"]
     diff = plan["moves"][1]["writes"][0]["diff"]
     assert any(line.startswith("+") and '"weight": 20' in line for line in diff.splitlines())
-    [traffic] = plan["traffic"]
-    assert traffic["need"]["canary_to_pass"] > 0
+    assert plan["steps"][0]["traffic"]["canary_to_pass"] > 0
+    assert plan["kept_cost_per_hour_micro_usd"] > 0
     assert plan["obstacles"] == []
     assert cloud.item(served.partition, "DEPLOYMENT#digits") == before
 

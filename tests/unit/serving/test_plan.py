@@ -5,9 +5,11 @@ import pytest
 from controlplane.adapters.rollout_compilers import PlannedRollouts
 from controlplane.errors import NotFoundError
 from controlplane.reasons import Reason
-from controlplane.serving.model import Deployment, Revision, RolloutRequest
+from controlplane.serving.model import Deployment, Revision, RolloutRequest, ServingState
 from controlplane.serving.plan import PlannedMove, PlanQuestion, RolloutPlan, plan_rollout
+from controlplane.serving.prices import cost_per_hour
 from controlplane.serving.settings import DeploymentSettings, Resources
+from controlplane.serving.states import Mechanism
 from controlplane.serving.strategy import Canary, RolloutPolicy, Shadow
 from tests.fakes import MemoryAliasDirectory, MemoryVersionCatalog
 from tests.unit.serving.world import NAME, PLACE, World, revision
@@ -87,13 +89,15 @@ def test_a_rollback_is_one_write_of_the_route(world: World) -> None:
 
 def test_the_traffic_that_a_verdict_needs_is_told_for_each_share(world: World) -> None:
     put(world, stable=1)
-    assert list(plan(world).traffic) == [10, 50]
+    needs = [each.need for each in plan(world).steps]
+    assert all(need is not None and need.canary_to_pass for need in needs)
 
 
-def test_copies_need_no_share_of_the_requests(world: World) -> None:
+def test_copies_are_judged_as_requests_are(world: World) -> None:
     put(world, stable=1)
     planned = plan(world, policy=RolloutPolicy(strategy=Shadow()))
-    assert planned.traffic == {}
+    [step] = planned.steps
+    assert step.need is not None
     assert any("RequestMirror" in line for line in added(planned, "Step 1: 0 %"))
 
 
@@ -103,7 +107,7 @@ def test_without_a_revision_to_compare_with_it_goes_all_at_once(
 ) -> None:
     put(world, stable=stable)
     planned = plan(world)
-    assert planned.steps == ()
+    assert not planned.steps
     assert planned.stable_version is None
     assert [move.name for move in planned.moves] == ["Prepare", "Promote"]
 
@@ -126,6 +130,45 @@ def test_a_runtime_that_does_not_fit_is_told_and_nothing_is_planned(world: World
 def test_settings_show_in_the_manifests(world: World) -> None:
     put(world, stable=1, settings=DeploymentSettings(resources=Resources(cpu="750m")))
     assert any("750m" in line for line in added(plan(world), "Prepare"))
+
+
+def test_what_is_served_is_told_by_the_settings_it_was_made_with(world: World) -> None:
+    put(world, stable=1, settings=DeploymentSettings(resources=Resources(cpu="750m")))
+    deployment = world.table.deployments[PLACE]
+    assert deployment.stable is not None
+    old = DeploymentSettings(resources=Resources(cpu="250m"))
+    before = deployment.stable.model_copy(update={"settings": old})
+    world.table.deployments[PLACE] = deployment.with_changes(stable=before)
+
+    lines = added(plan(world), "Prepare")
+
+    assert not any("250m" in line for line in lines)
+    assert any("750m" in line for line in lines)
+
+
+def test_a_stopped_deployment_is_an_obstacle(world: World) -> None:
+    put(world, stable=1)
+    stopped = world.table.deployments[PLACE].with_changes(serving=ServingState.STOPPED)
+    world.table.deployments[PLACE] = stopped
+    assert [obstacle.code for obstacle in plan(world).obstacles] == ["DeploymentStopped"]
+
+
+def test_it_goes_by_what_splits_the_deployments_traffic(world: World) -> None:
+    put(world, stable=1)
+    deployment = world.table.deployments[PLACE]
+    assert deployment.stable is not None
+    knative = deployment.stable.model_copy(update={"mechanism": Mechanism.KNATIVE})
+    world.table.deployments[PLACE] = deployment.with_changes(stable=knative)
+    planned = plan(world)
+    assert planned.mechanism is Mechanism.KNATIVE
+    assert any("canaryTrafficPercent" in line for line in added(planned, "Step 1: 10 %"))
+
+
+def test_keeping_the_revision_before_has_its_price(world: World) -> None:
+    put(world, stable=1)
+    assert plan(world).kept_cost_per_hour == cost_per_hour(DeploymentSettings())
+    put(world, stable=None)
+    assert plan(world).kept_cost_per_hour is None
 
 
 def test_nothing_is_changed_by_planning(world: World) -> None:

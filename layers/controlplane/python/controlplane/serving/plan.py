@@ -1,12 +1,12 @@
 """What a rollout would do, told before anything is done: its steps, its writes to the cluster, the traffic it needs."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any
 
-from controlplane.errors import NotFoundError, RolloutFailedError
+from controlplane.errors import ClusterRefusedError, NotFoundError, RolloutFailedError
 from controlplane.reasons import Reason
 from controlplane.serving.cluster_ports import (
     ClusterChange,
@@ -15,13 +15,14 @@ from controlplane.serving.cluster_ports import (
     Traffic,
     Transition,
 )
-from controlplane.serving.model import Deployment, RolloutRequest, ServedVersion
+from controlplane.serving.model import Deployment, RolloutRequest, ServedVersion, ServingState
 from controlplane.serving.ports import (
     AliasDirectory,
     DeploymentRepository,
     RevisionSpec,
     VersionCatalog,
 )
+from controlplane.serving.prices import cost_per_hour
 from controlplane.serving.runtimes import ServiceKind, find_layout_fault, runtime_for
 from controlplane.serving.service import version_wanted
 from controlplane.serving.settings import DeploymentSettings
@@ -29,6 +30,7 @@ from controlplane.serving.statistics.traffic import TrafficNeed, traffic_need
 from controlplane.serving.strategy import RolloutPolicy, Step
 
 PLANNED = "r-00000000"
+EVEN_PERCENT = 50
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,30 @@ class PlannedMove:
 
 
 @dataclass(frozen=True)
+class StepPlan:
+    """A step, and how many requests (or copies) a verdict needs in it; None for one that is not judged."""
+
+    step: Step
+    need: TrafficNeed | None
+
+
+@dataclass(frozen=True)
 class RolloutPlan:
     """`steps` come before all traffic; `least_seconds` is how long it takes if every verdict is Pass at once.
 
     `obstacles` would end the rollout before it changes anything; what only the cluster knows is asked when it starts.
+    `kept_cost_per_hour` is what the revision before costs about, in micro-USD, while it is kept for a rollback.
     """
 
     version: int
     stable_version: int | None
     policy: RolloutPolicy
     mechanism: Mechanism
-    steps: Sequence[Step]
+    steps: Sequence[StepPlan]
     least_seconds: int
     obstacles: Sequence[Reason] = ()
     moves: Sequence[PlannedMove] = ()
-    traffic: Mapping[int, TrafficNeed] = field(default_factory=dict)
+    kept_cost_per_hour: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,37 +101,62 @@ def plan_rollout(
     version = versions.get_version(tenant_id, project, deployment.model, number)
     stable = _stable_version(tenant_id, project, deployment, number, versions)
     steps = policy.steps if stable else ()
-    obstacles = list(versions.find_obstacles(tenant_id, project, deployment.model, number))
+    obstacles = [
+        *_obstacles_of(deployment),
+        *versions.find_obstacles(tenant_id, project, deployment.model, number),
+    ]
     place = (tenant_id, project, name)
     moves: Sequence[PlannedMove] = ()
-    mechanism = Mechanism.ROUTE
+    mechanism = deployment.stable.mechanism if deployment.stable else Mechanism.ROUTE
     try:
         canary = _spec(place, version, deployment.settings)
-        mechanism = _mechanism(canary)
-        before = _spec(place, stable, deployment.settings) if stable else None
+        mechanism = _mechanism(deployment, canary)
+        before = (
+            _spec(place, stable, deployment.stable.settings)
+            if stable and deployment.stable
+            else None
+        )
         transition = Transition(
             *place, PLANNED, mechanism, canary, before, deployment.settings.headers
         )
         moves = _moves(transition, steps, compiler)
     except RolloutFailedError as failed:
         obstacles.append(Reason(code=failed.reason, message=failed.message, remedy=failed.remedy))
+    except ClusterRefusedError as refused:
+        obstacles.append(
+            Reason(code="MechanismRefused", message=str(refused), remedy=refused.remedy)
+        )
     return RolloutPlan(
         version=number,
         stable_version=stable.number if stable else None,
         policy=policy,
         mechanism=mechanism,
-        steps=steps,
+        steps=[StepPlan(step, _need(step, policy, asked.error_rate)) for step in steps],
         least_seconds=sum(step.bake_seconds for step in steps) + policy.final_bake_seconds,
         obstacles=obstacles,
         moves=moves,
-        traffic={
-            step.percent: traffic_need(
-                policy.analysis, error_rate=asked.error_rate, canary_share=step.percent / 100
-            )
-            for step in steps
-            if step.judged and step.percent
-        },
+        kept_cost_per_hour=_kept_cost(deployment) if stable else None,
     )
+
+
+def _obstacles_of(deployment: Deployment) -> list[Reason]:
+    if deployment.serving is ServingState.RUNNING:
+        return []
+    reason = f"deployment {deployment.name} is {deployment.serving.value}"
+    return [Reason(code="DeploymentStopped", message=reason, remedy="Resume it first.")]
+
+
+def _need(step: Step, policy: RolloutPolicy, error_rate: float) -> TrafficNeed | None:
+    """Of copies as of requests; probes go to both revisions alike."""
+    if not step.judged:
+        return None
+    share = step.percent or step.mirror_percent or EVEN_PERCENT
+    return traffic_need(policy.analysis, error_rate=error_rate, canary_share=share / 100)
+
+
+def _kept_cost(deployment: Deployment) -> int | None:
+    kept = deployment.stable
+    return cost_per_hour(kept.settings, kept.gpus) if kept else None
 
 
 def _stable_version(
@@ -148,7 +184,10 @@ def _spec(
     return RevisionSpec(*place, PLANNED, version, runtime, settings)
 
 
-def _mechanism(canary: RevisionSpec) -> Mechanism:
+def _mechanism(deployment: Deployment, canary: RevisionSpec) -> Mechanism:
+    """As it is; of a first rollout as it will be where the cluster allows it."""
+    if deployment.stable is not None:
+        return deployment.stable.mechanism
     is_llm = canary.runtime.kind is ServiceKind.LLM_INFERENCE_SERVICE
     return Mechanism.GROUP if is_llm else Mechanism.ROUTE
 

@@ -126,11 +126,11 @@ class PlannedMoveView(BaseModel):
     writes: list[PlannedWriteView]
 
 
-class StepTrafficView(BaseModel):
-    """How many requests a verdict needs at this share of the traffic."""
+class PlannedStepView(BaseModel):
+    """A step, and how many requests (or copies) a verdict needs in it; null for one that is not judged."""
 
-    percent: int
-    need: TrafficNeed
+    step: Step
+    traffic: TrafficNeed | None
 
 
 class PlanView(BaseModel):
@@ -140,11 +140,13 @@ class PlanView(BaseModel):
     stable_version: int | None
     mechanism: Mechanism
     policy: RolloutPolicy
-    steps: list[Step]
+    steps: list[PlannedStepView]
     least_seconds: int
     obstacles: list[Reason]
     moves: list[PlannedMoveView]
-    traffic: list[StepTrafficView]
+    kept_cost_per_hour_micro_usd: int | None = Field(
+        description="What keeping the revision before for a rollback costs about"
+    )
 
     @classmethod
     def of(cls, plan: RolloutPlan) -> Self:
@@ -153,7 +155,7 @@ class PlanView(BaseModel):
             stable_version=plan.stable_version,
             mechanism=plan.mechanism,
             policy=plan.policy,
-            steps=list(plan.steps),
+            steps=[PlannedStepView(step=each.step, traffic=each.need) for each in plan.steps],
             least_seconds=plan.least_seconds,
             obstacles=list(plan.obstacles),
             moves=[
@@ -166,10 +168,7 @@ class PlanView(BaseModel):
                 )
                 for move in plan.moves
             ],
-            traffic=[
-                StepTrafficView(percent=percent, need=need)
-                for percent, need in plan.traffic.items()
-            ],
+            kept_cost_per_hour_micro_usd=plan.kept_cost_per_hour,
         )
 
 

@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from controlplane.serving.runtimes import CATALOG
+from controlplane.serving.runtimes import CATALOG, runtime_for
 from controlplane.serving.strategy import RolloutPolicy
 
 Cpu = Annotated[str, Field(pattern=r"^[1-9][0-9]*m?$", examples=["500m"])]
@@ -68,6 +68,25 @@ class HeaderRule(BaseModel):
     to: Literal["Canary", "Stable"] = "Canary"
 
 
+def find_path_fault(path: str) -> str | None:
+    """Why a path cannot be put behind a deployment's own address: dot segments would lead away from it.
+
+    Clients and gateways remove them (RFC 3986, section 5.2.4), and an empty segment may be merged.
+    """
+    segments = path.split("/")[1:]
+    if any(segment in (".", "..") for segment in segments):
+        return "the path has a segment . or .., which would lead away from the deployment"
+    if "" in segments[:-1]:
+        return "the path has an empty segment (//)"
+    return None
+
+
+def _stays_below(path: str) -> str:
+    if fault := find_path_fault(path):
+        raise ValueError(fault)
+    return path
+
+
 class Probe(BaseModel):
     """A request that is sent to both revisions at each tick of a step that is judged on probes.
 
@@ -76,7 +95,7 @@ class Probe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str = Field(pattern=r"^/[A-Za-z0-9/_.:-]{1,200}$")
+    path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9/_.:-]{1,200}$"), AfterValidator(_stays_below)]
     body: str = Field(max_length=16_384, description="JSON, sent as it is")
     count: int = Field(default=20, ge=1, le=100, description="Requests to each revision a tick")
 
@@ -94,6 +113,10 @@ class DeploymentSettings(BaseModel):
     headers: tuple[HeaderRule, ...] = Field(default=(), max_length=8)
     probe: Probe | None = None
     rollout: RolloutPolicy = RolloutPolicy()
+
+    def gpus_for(self, model_format: str) -> int:
+        """Those of each replica: as they are set, or else as the runtime of the format needs them."""
+        return self.resources.gpus or runtime_for(model_format, self.runtime).gpus
 
     @model_validator(mode="after")
     def _runtime_is_in_the_catalog(self) -> Self:

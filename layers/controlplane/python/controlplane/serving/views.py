@@ -16,8 +16,6 @@ from controlplane.serving.model import (
     ServingState,
 )
 from controlplane.serving.prices import cost_per_hour
-from controlplane.serving.runtimes import CATALOG
-from controlplane.serving.settings import DeploymentSettings
 from controlplane.serving.states import Mechanism, Phase, RolloutState
 
 
@@ -59,14 +57,8 @@ class PreviousView(BaseModel):
             version=kept.model_version,
             name=kept.name,
             kept_until=kept.retire_at,
-            cost_per_hour_micro_usd=cost_per_hour(kept.settings, _gpus(kept.settings)),
+            cost_per_hour_micro_usd=cost_per_hour(kept.settings, kept.gpus),
         )
-
-
-def _gpus(settings: DeploymentSettings) -> int | None:
-    """Those of a runtime that brings its own; None where the settings alone say."""
-    runtime = CATALOG.get(settings.runtime or "")
-    return runtime.gpus if runtime and not settings.resources.gpus else None
 
 
 class WaitingRolloutView(BaseModel):
