@@ -46,6 +46,10 @@ ALLOWANCES: dict[str, Allowance] = {
     "POST /keys/revoke, dry run of all": Allowance(
         ("Query",), "a query for every 100 keys, until 101 active ones are found", grows=True
     ),
+    "POST /projects/{project}/deployments/{deployment}/plan": Allowance(
+        ("GetItem", "GetItem", "GetItem", "BatchGetItem"),
+        "the deployment, both versions, and what the project's policy says of the new one",
+    ),
     "POST /token": Allowance(
         ("BatchGetItem", "cognito-idp:AdminInitiateAuth", "TransactWriteItems"),
         "Cognito issues the token; the use is noted once a minute",
