@@ -61,7 +61,7 @@ imports: .venv/installed
 	$(BIN)/lint-imports
 
 unit: .venv/installed ## Run the unit tests
-	$(BIN)/pytest tests/unit -q
+	$(BIN)/pytest tests/unit -q -n 2
 
 bench: environments ## Measure the budgets of the design and print them beside their bounds (ALL=1: whole commands too)
 	$(BIN)/python -m local.bench $(if $(ALL),--all,)

@@ -129,22 +129,39 @@ def test_a_deadline_that_passed_is_told_apart() -> None:
 @pytest.mark.parametrize(
     ("cause", "message"),
     [
-        (cause_of(ValueError("broken")), "broken"),
+        (cause_of(ClusterRefusedError("it says no")), "it says no"),
         ("no JSON at all", "no JSON at all"),
         ("[]", "[]"),
         ("{}", "{}"),
         ("", "no message"),
     ],
 )
-def test_any_other_failure_tells_its_class(cause: str, message: str) -> None:
-    reason = reason_of("ValueError", cause)
+def test_any_other_failure_of_our_own_tells_its_class_and_sentence(
+    cause: str, message: str
+) -> None:
+    reason = reason_of("ClusterRefusedError", cause)
 
-    assert (reason.code, reason.message) == ("ValueError", message)
+    assert (reason.code, reason.message) == ("ClusterRefusedError", message)
     assert reason.remedy
 
 
+@pytest.mark.parametrize(
+    "error", ["ValueError", "ClientError", "Sandbox.Timedout", "Lambda.Unknown", "States.Timeout"]
+)
+def test_what_somebody_elses_error_says_is_left_to_the_log(error: str) -> None:
+    inner = "arn:aws:iam::123456789012:role/inner is not authorized"
+
+    reason = reason_of(error, json.dumps({"errorMessage": inner, "errorType": error}))
+
+    assert reason.code == error
+    assert "arn:" not in str(reason)
+    assert error in reason.message
+    assert "log" in reason.message
+    assert "ModelRollout" in str(reason.remedy)
+
+
 def test_a_message_of_unreasonable_length_is_cut() -> None:
-    assert len(reason_of("ValueError", "x" * 10_000).message) == 500
+    assert len(reason_of("ClusterRefusedError", "x" * 10_000).message) == 500
 
 
 @pytest.mark.parametrize("cause", ['{"errorMessage": "{\\"code\\": \\"Mod', "", "no JSON"])

@@ -32,6 +32,7 @@ STATUSES = {
     "PreconditionFailedError": 412,
     "InvalidRequestError": 422,
     "IdempotencyKeyReusedError": 422,
+    "RefusedTargetError": 422,
     "LimitExceededError": 422,
     "QuotaExceededError": 422,
     "UnauthenticatedError": 401,
