@@ -10,10 +10,11 @@ from tests import counts
 
 pytest_plugins = ["tests.stack.fixtures"]
 
-# A machine that judges a change must come to the same verdict twice; at a desk new examples are welcome.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# How long an example takes says something about the machine: timings live in benchmarks. A machine that judges a change
+# must come to the same verdict twice; at a desk new examples are welcome.
+settings.register_profile("desk", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -10,6 +10,7 @@ from controlplane.serving.cluster_ports import (
     ClusterSurvey,
     Mechanism,
     Traffic,
+    TrafficMark,
     Transition,
     TransitionObservation,
 )
@@ -23,22 +24,29 @@ Place = tuple[str, str, str]
 
 @dataclass
 class Route:
-    """What was written, and what the gateway does. `left`: looks until the one is the other."""
+    """What was written, and what the gateway does. `left`: looks until the one is the other.
+
+    `mark`: what a rollout did last with it, `marked_by`: which one, and when that `began`.
+    """
 
     weights: dict[str, int]
     mirrored: dict[str, int] = field(default_factory=dict)
     in_effect: dict[str, int] = field(default_factory=dict)
     generation: int = 1
     left: int = 0
+    mark: TrafficMark = TrafficMark.NONE
+    marked_by: str = ""
+    began: str = ""
 
 
 @dataclass
 class MemoryCluster:
-    """A RolloutCluster and a RevisionCluster.
+    """A RolloutCluster and a RevisionCluster, which refuse what the adapters do.
 
     `outcomes` says how a revision of a model version looks, READY where nothing is said. `lag` is how many looks a
     write of the route, or of a size, takes to be in effect. `faults` are raised by the next calls, one each, before
-    they do anything; `lost` by the next writes, one each, after they did. `interrupts` run once, just before the
+    they do anything; `lost` by the next writes, one each, after they did. `held` are revisions whose autoscaler may
+    not go below the size that they had when a rollout began. `interrupts` run once, just before the
     next call of the method that they are kept under. `writes` are all that were done, in their order.
     """
 
@@ -58,7 +66,7 @@ class MemoryCluster:
     interrupts: dict[str, Callable[[], None]] = field(default_factory=dict)
     on_write: Callable[[], None] | None = None
     _resizing: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    _rolled_back: set[str] = field(default_factory=set)
+    held: set[tuple[str, str]] = field(default_factory=set)
     _seen: dict[Place, int] = field(default_factory=dict)
     _generations: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -94,7 +102,9 @@ class MemoryCluster:
 
     def prepare(self, transition: Transition) -> Sequence[ClusterChange]:
         self._answer("prepare")
-        spec = transition.canary
+        spec, stable = transition.canary, transition.stable
+        if stable is not None:
+            self.held.add((stable.tenant_id, stable.name))
         self.revisions[spec.tenant_id, spec.name] = spec
         wanted = max(1, spec.settings.autoscaling.min_replicas)
         self.replicas[spec.tenant_id, spec.name] = wanted
@@ -118,32 +128,34 @@ class MemoryCluster:
             settled=settled,
             stable_replicas=self.replicas.get((tenant_id, stable.name), 0) if stable else 0,
             canary_replicas=self.replicas.get((tenant_id, canary.name), 0),
+            mark=self._mark(transition),
         )
 
     def shift(self, transition: Transition, traffic: Traffic) -> Sequence[ClusterChange]:
         self._answer("shift")
-        self._require_seen(transition)
+        self._require_seen(transition, TrafficMark.SHIFTING)
         weights = {transition.canary.name: traffic.canary_percent}
         if transition.stable is not None:
             weights[transition.stable.name] = 100 - traffic.canary_percent
         mirrored = {transition.canary.name: traffic.mirror_percent}
-        self._write(_place(transition), weights, mirrored if traffic.mirror_percent else {})
+        mirrored = mirrored if traffic.mirror_percent else {}
+        self._write_marked(transition, TrafficMark.SHIFTING, weights, mirrored)
         return self._done("shift", f"{traffic.canary_percent} {transition.canary.name}")
 
     def promote(self, transition: Transition) -> Sequence[ClusterChange]:
         self._answer("promote")
-        self._require_seen(transition)
+        self._require_seen(transition, TrafficMark.PROMOTED)
         kept = {transition.stable.name: 0} if transition.stable else {}
-        self._write(_place(transition), kept | {transition.canary.name: 100}, {})
+        weights = kept | {transition.canary.name: 100}
+        self._write_marked(transition, TrafficMark.PROMOTED, weights)
         return self._done("promote", transition.canary.name)
 
     def roll_back(self, transition: Transition) -> Sequence[ClusterChange]:
         self._answer("roll_back")
         if transition.stable is None:
             return ()
-        self._rolled_back.add(transition.rollout_id)
         weights = {transition.stable.name: 100, transition.canary.name: 0}
-        self._write(_place(transition), weights, {})
+        self._write_marked(transition, TrafficMark.ROLLED_BACK, weights)
         return self._done("roll_back", transition.stable.name)
 
     def resize_stable(self, transition: Transition, replicas: int) -> Sequence[ClusterChange]:
@@ -161,16 +173,18 @@ class MemoryCluster:
 
     def finish(self, transition: Transition, *, promoted: bool) -> Sequence[ClusterChange]:
         self._answer("finish")
+        if not self._is_last(transition):
+            return ()
         self.finished[transition.rollout_id] = promoted
         served = transition.canary if promoted else transition.stable
-        if served is not None and (served.tenant_id, served.name) in self.replicas:
-            own = max(1, served.settings.autoscaling.min_replicas)
-            self.replicas[served.tenant_id, served.name] = own
-        route = self.routes.get(_place(transition))
-        if route is not None:
-            for weights in (route.weights, route.in_effect):
-                for name in [name for name, weight in weights.items() if weight == 0]:
-                    del weights[name]
+        if served is None:
+            return ()
+        name = (served.tenant_id, served.name)
+        self.held.discard(name)
+        if name in self.replicas:
+            self.replicas[name] = max(1, served.settings.autoscaling.min_replicas)
+        mark = TrafficMark.PROMOTED if promoted else TrafficMark.ROLLED_BACK
+        self._write_marked(transition, mark, {served.name: 100})
         return self._done("finish", transition.canary.name)
 
     # RevisionCluster
@@ -189,6 +203,7 @@ class MemoryCluster:
             raise ConcurrentChangeError(f"{name} has changed")
         del self.revisions[tenant_id, name]
         self.replicas.pop((tenant_id, name), None)
+        self.held.discard((tenant_id, name))
         self.deleted.append(name)
         self._done("delete_revision", name)
 
@@ -196,7 +211,10 @@ class MemoryCluster:
         self, tenant_id: str, project: str, deployment: str, weights: Mapping[str, int]
     ) -> None:
         self._answer("apply_route")
-        self._write((tenant_id, project, deployment), weights, {})
+        place = (tenant_id, project, deployment)
+        self._write(place, weights, {})
+        route = self.routes[place]
+        route.mark, route.marked_by, route.began = TrafficMark.NONE, "", ""
         self._done("apply_route", str(dict(weights)))
 
     def find_weights(
@@ -204,7 +222,7 @@ class MemoryCluster:
     ) -> Mapping[str, int] | None:
         self._answer("find_weights")
         route = self.routes.get((tenant_id, project, deployment))
-        return dict(route.weights) if route else None
+        return {**route.mirrored, **_given(route.weights)} if route else None
 
     def delete_route(self, tenant_id: str, project: str, deployment: str) -> None:
         self._answer("delete_route")
@@ -222,6 +240,27 @@ class MemoryCluster:
         if not self.lag:
             route.in_effect = dict(weights)
 
+    def _write_marked(
+        self,
+        transition: Transition,
+        mark: TrafficMark,
+        weights: Mapping[str, int],
+        mirrored: Mapping[str, int] | None = None,
+    ) -> None:
+        self._write(_place(transition), weights, mirrored or {})
+        route = self.routes[_place(transition)]
+        route.mark, route.marked_by = mark, transition.rollout_id
+        route.began = transition.began
+
+    def _mark(self, transition: Transition) -> TrafficMark:
+        route = self.routes.get(_place(transition))
+        mine = route is not None and route.marked_by == transition.rollout_id
+        return route.mark if route and mine else TrafficMark.NONE
+
+    def _is_last(self, transition: Transition) -> bool:
+        route = self.routes.get(_place(transition))
+        return route is None or route.marked_by <= transition.rollout_id  # AUDIT
+
     def _pass_time(self, place: Place, looks: int = 1) -> None:
         """What was written comes into effect after some looks."""
         route = self.routes.get(place)
@@ -236,11 +275,11 @@ class MemoryCluster:
             else:
                 self._resizing[name] = (replicas, left - looks)
 
-    def _require_seen(self, transition: Transition) -> None:
-        """Writes that give the canary traffic rest on the route that was looked at, and come before the way back."""
-        route = self.routes.get(_place(transition))
-        if transition.rollout_id in self._rolled_back:
-            raise ConcurrentChangeError("the rollout has been rolled back")
+    def _require_seen(self, transition: Transition, wanted: TrafficMark) -> None:
+        """Writes that give the canary traffic rest on the route that was looked at, and come before the last word."""
+        route, done = self.routes.get(_place(transition)), self._mark(transition)
+        if done in (TrafficMark.PROMOTED, TrafficMark.ROLLED_BACK) and wanted is not done:
+            raise ConcurrentChangeError(f"the rollout has left the traffic as {done} already")
         if (route.generation if route else 0) != self._seen.get(_place(transition)):
             raise ConcurrentChangeError("the route has changed since it was looked at")
 
@@ -258,6 +297,10 @@ class MemoryCluster:
             pending()
         if self.faults:
             raise self.faults.pop(0)
+
+
+def _given(weights: Mapping[str, int]) -> dict[str, int]:
+    return {name: share for name, share in weights.items() if share}
 
 
 def _place(transition: Transition) -> Place:

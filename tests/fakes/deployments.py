@@ -10,6 +10,7 @@ from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.serving.deployment_events import (
     DeploymentCreated,
     DeploymentDeleted,
+    RolloutEnded,
     ServingEvent,
     ServingPolicyChanged,
 )
@@ -62,6 +63,7 @@ class MemoryDeployments:
         *,
         limit: int | None = None,
         ticks: Sequence[Tick] = (),
+        endings: Sequence[RolloutEnded] = (),
     ) -> None:
         self._table.begin_write()
         place = (tenant_id, project, new.name)
@@ -77,6 +79,8 @@ class MemoryDeployments:
                 "a deployment is to hold its first version, but nobody said how many may"
             )
         reserve(self._table, tenant_id, [Reservation("deployments", more, limit or 0)])
+        if old is None:
+            self._count(tenant_id, project, 1)
         version = (old.version if old else 0) + 1
         self._table.deployments[place] = new.with_changes(version=version)
         for rollout in rollouts:
@@ -85,7 +89,7 @@ class MemoryDeployments:
             self._table.ticks[*place, tick.rollout_id, tick.number] = tick
         for number in new.held_versions ^ held_before:
             self._mark(tenant_id, project, new, number, held=number in new.held_versions)
-        self._table.events.append(event)
+        self._table.events += [*endings, event]
 
     def add(
         self,
@@ -101,6 +105,7 @@ class MemoryDeployments:
         items = self._table.deployments
         stored = create(self._table, items, place, deployment, request, now())
         if stored is deployment:
+            self._count(tenant_id, project, 1)
             self._table.events.append(event)
         return stored
 
@@ -136,6 +141,13 @@ class MemoryDeployments:
         if tick is not None:
             self._table.ticks[*place, tick.rollout_id, tick.number] = tick
 
+    def record_evidence(
+        self, tenant_id: str, project: str, rollout: Rollout, evidence: str
+    ) -> None:
+        place = (tenant_id, project, rollout.deployment, rollout.rollout_id)
+        stored = self._table.rollouts[place]
+        self._table.rollouts[place] = stored.model_copy(update={"evidence": evidence})
+
     def list_rollouts(
         self, tenant_id: str, project: str, deployment: str, page: PageRequest
     ) -> Page[Rollout]:
@@ -162,7 +174,14 @@ class MemoryDeployments:
         stored = self._table.deployments.get(place)
         require(stored is not None and stored.version == deployment.version)
         del self._table.deployments[place]
+        self._count(tenant_id, project, -1)
         self._table.events.append(event)
+
+    def _count(self, tenant_id: str, project: str, more: int) -> None:
+        found = self._table.projects[tenant_id, project]
+        self._table.projects[tenant_id, project] = found.model_copy(
+            update={"deployments": found.deployments + more, "version": found.version + 1}
+        )
 
     def _mark(
         self, tenant_id: str, project: str, deployment: Deployment, number: int, *, held: bool

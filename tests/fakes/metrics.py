@@ -15,25 +15,23 @@ from controlplane.serving.settings import Probe
 
 @dataclass
 class MemoryMetrics:
-    """A MetricSource. Counts only grow, as a gateway's do; `down` readings in a row do not come."""
+    """A MetricSource. Counts only grow, as a gateway's do; `down` readings in a row do not come.
+
+    `counts_copies`: answers to copies are counted apart, in `copies`.
+    """
 
     counts: dict[str, RevisionCounts] = field(default_factory=dict)
+    copies: dict[str, RevisionCounts] = field(default_factory=dict)
+    counts_copies: bool = False
     down: int = 0
     asked: list[ReadingRequest] = field(default_factory=list)
 
     def answer(self, revision: str, requests: int, errors: int = 0) -> None:
         """Requests that a revision has answered, so many of them badly; the good ones took 10 ms."""
-        before = self.counts.get(
-            revision, RevisionCounts(latency_bounds=(10.0, 100.0), latency_counts=(0, 0, 0))
-        )
-        fast, slow, slowest = before.latency_counts
-        self.counts[revision] = before.model_copy(
-            update={
-                "requests": before.requests + requests,
-                "errors": before.errors + errors,
-                "latency_counts": (fast + requests, slow, slowest),
-            }
-        )
+        _count(self.counts, revision, requests, errors)
+
+    def answer_copies(self, revision: str, requests: int, errors: int = 0) -> None:
+        _count(self.copies, revision, requests, errors)
 
     def read(self, request: ReadingRequest) -> Reading:
         self.asked.append(request)
@@ -43,8 +41,26 @@ class MemoryMetrics:
         return Reading(
             observed_at=now(),
             stable=self.counts.get(request.stable or ""),
-            canary=self.counts.get(request.canary),
+            canary=self._of_canary(request),
         )
+
+    def _of_canary(self, request: ReadingRequest) -> RevisionCounts | None:
+        copies = request.mirrored and self.counts_copies
+        return (self.copies if copies else self.counts).get(request.canary)
+
+
+def _count(counts: dict[str, RevisionCounts], revision: str, requests: int, errors: int) -> None:
+    before = counts.get(
+        revision, RevisionCounts(latency_bounds=(10.0, 100.0), latency_counts=(0, 0, 0))
+    )
+    fast, slow, slowest = before.latency_counts
+    counts[revision] = before.model_copy(
+        update={
+            "requests": before.requests + requests,
+            "errors": before.errors + errors,
+            "latency_counts": (fast + requests, slow, slowest),
+        }
+    )
 
 
 @dataclass

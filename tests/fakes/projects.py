@@ -42,9 +42,8 @@ class MemoryProjects:
     def remove(self, tenant_id: str, project: Project, event: ProjectDeleted) -> None:
         self._table.begin_write()
         stored = self._table.projects.get((tenant_id, project.name))
-        require(
-            stored is not None and stored.version == project.version and stored.model_versions == 0
-        )
+        require(stored is not None and stored.version == project.version)
+        require(stored is not None and not stored.model_versions and not stored.deployments)
         del self._table.projects[tenant_id, project.name]
         reserve(self._table, tenant_id, [Reservation("projects", -1, 0)])
         self._table.events.append(event)

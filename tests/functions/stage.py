@@ -51,10 +51,13 @@ class Stage:
         rollout: Json = self.scenario.open_rollout(event, f"e{number}")["rollout"]
         return rollout
 
-    def open_canary(self, number: int, strategy: Json) -> Json:
-        """The same by another strategy, asked for by a developer."""
+    def open_canary(self, number: int, strategy: Json, on_inconclusive: str = "Ask") -> Json:
+        """The same by another strategy, asked for by a developer; people pass its steps, for there are no figures."""
         path = "/projects/vision/deployments/digits/rollouts"
-        wanted = {"version": number, "policy": {"strategy": strategy}}
+        wanted = {
+            "version": number,
+            "policy": {"strategy": strategy, "on_inconclusive": on_inconclusive},
+        }
         assert self.scenario.call("POST", path, wanted).status == 202
         stored = self.scenario.cloud.item(self.scenario.partition, "DEPLOYMENT#digits")["event"]
         rollout: Json = self.scenario.open_rollout(on_the_bus(stored), f"c{number}")["rollout"]

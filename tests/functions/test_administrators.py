@@ -37,9 +37,7 @@ def tenant_of_administrators(cloud: Cloud) -> str:
 
 
 @given(schedule=schedules())
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_administrator_remains_and_the_set_is_the_truth(
     cloud: Cloud, schedule: list[Request]
 ) -> None:

@@ -330,6 +330,60 @@ def test_what_stands_against_a_canary_is_said_all_at_once(
     assert all(reason.remedy for reason in found)
 
 
+def test_a_quota_that_is_overdrawn_is_no_shortage_for_what_needs_nothing_of_it(
+    serving: Cluster, rollouts: KubernetesRollouts, transition: Transition
+) -> None:
+    """It was lowered below what runs: of GPUs, which this canary has none of."""
+    overdrawn = {"requests.nvidia.com/gpu": ("0", "2"), "pods": ("1", "3")}
+    for index in range(2):
+        bound, used = ({name: pair[part] for name, pair in overdrawn.items()} for part in (0, 1))
+        if index:
+            bound["pods"] = "10"
+        lower(serving, bound, used)
+        found = [reason.code for reason in rollouts.find_obstacles(transition)]
+        assert found == ([] if index else ["QuotaExceeded"])
+
+
+def lower(cluster: Cluster, hard: dict[str, str], used: dict[str, str]) -> None:
+    """What the tenant may have, and what it has, as the quotas' controller writes it down."""
+    quotas = f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"
+    name = cluster.server.call("GET", quotas).body["items"][0]["metadata"]["name"]
+    status = {"status": {"hard": hard, "used": used}}
+    changed = cluster.server.call("PATCH", f"{quotas}/{name}/status", status, media=MERGE)
+    assert changed.code == 200, changed.body
+
+
+def test_the_way_back_to_a_warm_revision_waits_for_no_more_copies_than_it_has(
+    serving: Cluster, rollouts: KubernetesRollouts, transition: Transition
+) -> None:
+    """The bad version may have grown meanwhile; neither it nor the one before gets any larger for the way back."""
+    rollouts.prepare(transition)
+    become_ready(serving, CANARY)
+    rollouts.promote(transition)
+    accept(serving)
+    rollouts.finish(transition, promoted=True)
+    accept(serving)
+    grown = f"/apis/apps/v1/namespaces/{serving.namespace}/deployments/{CANARY}-predictor"
+    larger = {"spec": {"replicas": 7}}
+    assert serving.server.call("PATCH", grown, larger, media=MERGE).code == 200
+    roomy = DeploymentSettings(autoscaling=Autoscaling(min_replicas=1, max_replicas=20))
+    back = replace(
+        transition,
+        rollout_id="r-00000003",
+        canary=replace(revision(serving.tenant, 1), settings=roomy),
+        stable=replace(revision(serving.tenant, 2), settings=roomy),
+        warm=True,
+    )
+
+    (change,) = rollouts.prepare(back)
+
+    assert change.path.endswith("--v1")
+    assert change.body["spec"]["predictor"]["minReplicas"] == 1
+    assert rollouts.observe(back).canary.state is RevisionState.READY
+    cold = rollouts.prepare(replace(back, warm=False))
+    assert [each.body["spec"]["predictor"]["minReplicas"] for each in cold] == [7, 7]
+
+
 def test_gpus_are_looked_for_among_the_nodes_that_a_tenant_may_use(
     serving: Cluster, rollouts: KubernetesRollouts, transition: Transition
 ) -> None:

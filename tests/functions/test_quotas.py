@@ -206,9 +206,7 @@ STEPS = st.lists(
 )
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_whatever_is_done_the_counts_match(acme: Scenario, cloud: Cloud, steps: list[str]) -> None:
     """Hypothesis goes on in the same table from example to example, which only makes the histories longer."""

@@ -12,6 +12,7 @@ from tests.functions.cloud import Cloud
 from tests.functions.cluster import Cluster, cluster_secret, store_secret
 from tests.functions.samples import execution_ended, on_the_bus, sample
 from tests.functions.scenario import Scenario, promote
+from tests.functions.trail import Trail
 from tests.local.kubernetes_api.running_server import RunningServer
 
 DEPLOYMENT = "/projects/vision/deployments/digits"
@@ -279,3 +280,57 @@ def test_deadline_is_the_settings(versions: Scenario, cloud: Cloud) -> None:
     )
     assert ready_by - started == timedelta(seconds=1800)
     assert deadline - started == timedelta(days=1)
+
+
+def test_superseded_rollout_announces_its_end_in_its_own_record(
+    versions: Scenario, cloud: Cloud, call: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the event of the rollout that takes its place; the audit trail has one record of each."""
+    trail = Trail.create(cloud, monkeypatch)
+    versions.open_rollout(versions.registered_event(1), "e1")
+    assert trail.forward() == []
+    trail.take_all()
+
+    older = call("POST", f"{DEPLOYMENT}/rollouts", {"version": 2}).json["rollout"]
+    call("POST", f"{DEPLOYMENT}/rollouts", {"version": 3})
+
+    announced = cloud.item(versions.partition, f"ROLLOUT#digits#{older}")["event"]
+    told = json.loads(announced["detail"])["data"]
+    assert announced["detail_type"] == "RolloutEnded"
+    assert (told["rollout_id"], told["state"], told["model_version"]) == (older, "Superseded", 2)
+    assert (told["model"], told["needs_execution"]) == ("digits", False)
+    assert trail.forward() == []
+    recorded = [json.loads(message["body"])["action"] for message in trail.take_all()]
+    assert sorted(recorded) == ["RolloutEnded", "RolloutRequested", "RolloutRequested"]
+
+
+def test_execution_that_died_counts_as_an_end_and_leaves_evidence(
+    versions: Scenario, call: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = versions.registered_event(1)
+    rollout = versions.open_rollout(event, "arn:died")["rollout"]["rollout_id"]
+    capsys.readouterr()
+
+    ended = execution_ended("execution_failed_model_rollout", "arn:died", event, "ABORTED")
+    invoke("serving/record_ended_execution", ended)
+    invoke("serving/record_ended_execution", ended)
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if "RolloutsEnded" in line]
+    [counted] = [json.loads(line) for line in lines]
+    assert (counted["state"], counted["RolloutsEnded"]) == ("Failed", [1.0])
+    path = f"{DEPLOYMENT}/rollouts/{rollout}"
+    assert call("GET", path).json["has_evidence"]
+    assert call("GET", f"{path}/evidence").status == 200
+
+
+def test_an_end_is_told_to_the_execution_that_carried_it_out(versions: Scenario) -> None:
+    rollout = versions.serve(1)
+
+    assert invoke("serving/write_evidence", rollout) == {
+        "version": 1,
+        "state": "Promoted",
+        "reason": None,
+        "rolled_back_seconds": None,
+    }
+    unknown = invoke("serving/write_evidence", rollout | {"rollout_id": "r-00000000"})
+    assert set(unknown.values()) == {None}

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from controlplane.errors import ConcurrentChangeError
+from controlplane.errors import ConcurrentChangeError, RolloutFailedError
+from controlplane.runtime.settings import load
 from local.bench.wire import Wire
 from tests.functions.api_calls import invoke
 from tests.functions.cloud import Cloud
@@ -35,6 +36,20 @@ def dynamodb(wire: Wire) -> list[str]:
 
 def path(canary: Json) -> str:
     return f"/projects/vision/deployments/digits/rollouts/{canary['rollout_id']}"
+
+
+def test_a_rollout_is_judged_only_where_functions_are_told_of_a_source(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.promote_first()
+    second = stage.open_canary(2, STRATEGY, on_inconclusive="Wait")
+    with pytest.raises(RolloutFailedError) as refused:
+        stage.run("check_rollout", second)
+    assert refused.value.reason == "NoMetricSource"
+
+    monkeypatch.setenv("METRICS_SOURCE", "Prometheus")
+    load.cache_clear()
+    stage.run("check_rollout", second)
 
 
 def test_a_tick_is_one_read_and_one_write(stage: Stage, canary: Json, wire: Wire) -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from controlplane.serving.progress import Progress
-from tests.functions.api_calls import Api
+from tests.functions.api_calls import Api, invoke
 from tests.functions.cloud import Cloud
 from tests.functions.samples import Json
-from tests.functions.scenario import Scenario
+from tests.functions.scenario import Scenario, promote
 
 DEPLOYMENT = "/projects/vision/deployments/digits"
 ROLLOUTS = f"{DEPLOYMENT}/rollouts"
@@ -174,3 +174,37 @@ def test_a_running_rollout_shows_where_it_stands(call: Api, running: Json) -> No
     assert shown["canary"]["traffic_percent"] == 0
     assert shown["stable"]["traffic_percent"] == 100
     assert shown["running"]["phase"] == Progress().phase
+
+
+def test_evidence_is_told_of_when_it_is_there_and_not_before(call: Api, served: Scenario) -> None:
+    rollout = served.open_rollout(served.registered_event(2), "e2")["rollout"]
+    promote(rollout)
+
+    assert has_evidence(call, rollout) == [False, False]
+    missing = call("GET", f"{path_of(rollout)}/evidence")
+    assert (missing.status, "within seconds" in missing.json["remedy"]) == (404, True)
+
+    invoke("serving/write_evidence", rollout)
+
+    assert has_evidence(call, rollout) == [True, True]
+    assert call("GET", f"{path_of(rollout)}/evidence").status == 200
+
+
+def test_evidence_of_a_rollout_that_never_began_will_not_come(call: Api, running: Json) -> None:
+    waiting = call("POST", ROLLOUTS, {"version": 1}).json["rollout"]
+    assert call("POST", f"{ROLLOUTS}/{waiting}/abort").status == 200
+
+    missing = call("GET", f"{ROLLOUTS}/{waiting}/evidence")
+
+    assert missing.status == 404
+    assert "never began" in missing.json["remedy"]
+    assert not call("GET", f"{ROLLOUTS}/{waiting}").json["has_evidence"]
+
+
+def has_evidence(call: Api, rollout: Json) -> list[bool]:
+    """As the rollout itself tells, and the list."""
+    shown = call("GET", path_of(rollout)).json
+    listed = call("GET", ROLLOUTS).json["items"]
+    return [
+        each["has_evidence"] for each in (shown, *listed) if each["rollout"] == shown["rollout"]
+    ]

@@ -160,6 +160,8 @@ def test_offboarding_exports_and_removes_all_that_a_tenant_has(
     scenario.upload_version(content=b"one")
     scenario.open_upload()
     cloud.put(f"TENANT#{active.tenant}#AUDIT", "RECORD#000000000001", action="createProject")
+    bundle = f"evidence/tenant-{active.tenant}/vision/digits/r-1.json"
+    cloud.s3.put_object(Bucket=cloud.bucket, Key=bundle, Body=b"{}")
     left = active.ask("DELETE")
     assert (left.status, left.json["status"]) == (202, "Offboarding")
     forget_wiring()  # a container remembers for a few seconds who may call

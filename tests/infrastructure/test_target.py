@@ -68,7 +68,8 @@ def test_the_settings_reach_the_functions(on_aws: Assembly, embedded: Assembly) 
     assert settings(on_aws, "serving/open_rollout")["ROLLOUT_TIMEOUT_SECONDS"] == "1800"
     for sending in ("serving/api", "serving/advance_rollout"):
         assert settings(embedded, sending)["INGRESS_URL"] == "http://127.0.0.1:8080"
-    assert settings(on_aws, "serving/advance_rollout")["METRICS_SOURCE"] == "None"
+    for telling in ("advance_rollout", "check_rollout", "rollouts_api"):
+        assert settings(on_aws, f"serving/{telling}")["METRICS_SOURCE"] == "None"
     assert settings(on_aws, "serving/prepare_revision")["GATEWAY_NAMESPACE"] == "headrace-system"
     assert settings(on_aws, "docs/api") == {
         "POWERTOOLS_SERVICE_NAME": "docs",

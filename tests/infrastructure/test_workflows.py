@@ -51,7 +51,8 @@ def test_retries_and_catches_name_errors_that_exist(definition: Path) -> None:
         for rule in [*state.get("Retry", []), *state.get("Catch", [])]
         for error in rule["ErrorEquals"]
     }
-    ours = {error for error in named if not error.startswith(("States.", "Lambda."))}
+    theirs = ("States.", "Lambda.", "Sandbox.", "Runtime.")
+    ours = {error for error in named if not error.startswith(theirs)}
 
     assert named
     for error in ours:
@@ -86,3 +87,29 @@ def test_machines_are_standard_traced_and_log_everything_but_payloads(assembly: 
         assert machine.properties["TracingConfiguration"] == {"Enabled": True}
         assert machine.properties["LoggingConfiguration"]["Level"] == "ALL"
         assert machine.properties["LoggingConfiguration"]["IncludeExecutionData"] is False
+
+
+def test_tasks_of_a_rollout_outlive_a_function_that_is_slow_or_dies() -> None:
+    """Three times: a call that hangs must not end a rollout, and one that always dies must not hold it up."""
+    machine = json.loads((Sources().statemachines / "model_rollout.asl.json").read_text())
+    tasks = {
+        name: state
+        for name, state in states(machine)
+        if state["Type"] == "Task" and "waitForTaskToken" not in state["Resource"]
+    }
+
+    assert set(tasks) >= {"CheckRollout", "PrepareRevision", "AdvanceRollout", "FinishRollout"}
+    for name, state in tasks.items():
+        for error in ("Sandbox.Timedout", "Lambda.Unknown", "Runtime.ExitError"):
+            [rule] = [rule for rule in state["Retry"] if error in rule["ErrorEquals"]]
+            assert rule["MaxAttempts"] == 3, (name, error)
+
+
+def test_the_output_of_a_rollout_has_what_its_last_task_tells() -> None:
+    """Whatever the way to the end: a variable that is not set would end the execution as failed."""
+    machine = json.loads((Sources().statemachines / "model_rollout.asl.json").read_text())["States"]
+
+    told = ["version", "state", "reason", "rolled_back_seconds"]
+    assert list(machine["OpenRollout"]["Assign"]["outcome"]) == told
+    assert machine["WriteEvidence"]["Assign"] == {"outcome": "{% $states.result %}"}
+    assert "$outcome" in machine["RolloutEnded"]["Output"]

@@ -80,6 +80,19 @@ def evidence(project: Project, rollout: str) -> Json:
     return bundle
 
 
+def output_of(project: Project, version: int) -> Json:
+    """What the execution tells that the version's registration started."""
+    executions = project.stack.executions("ModelRollout")
+    arn = next(
+        arn
+        for arn, event in executions.started_by_project(project.name)
+        if event["detail-type"] == "ModelVersionRegistered"
+        and event["detail"]["data"]["model_version"] == version
+    )
+    output: Json = executions.ended(arn)["output"]
+    return output
+
+
 @contextmanager
 def served(training: Training, project: Project) -> Iterator[LiveTraffic]:
     """Version 1 serves and is asked all the time; both versions give good answers."""
@@ -142,6 +155,13 @@ def test_a_version_that_answers_errors_is_rolled_back_within_seconds(
     bundle = evidence(project, rollout)
     assert "Fail" in [tick["verdict"] for tick in bundle["ticks"]]
     project.wait_until_gone("digits", version)
+    assert output_of(project, version) == {
+        "rollout": rollout,
+        "version": version,
+        "state": "RolledBack",
+        "reason": "ErrorRateHigher",
+        "rolled_back_seconds": ended["rolled_back_seconds"],
+    }
 
 
 def test_a_rollout_is_steered_by_hand_without_waiting_for_its_tick(

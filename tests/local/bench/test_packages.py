@@ -11,7 +11,7 @@ from local.bench.errors import BenchError
 from local.bench.packages import Function, measure_sizes, read_functions
 
 API = Function("projects/api", ("controlplane", "runtime"))
-TASK = Function("serving/apply_revision", ("controlplane", "runtime", "cluster"))
+TASK = Function("serving/advance_rollout", ("controlplane", "runtime", "cluster"))
 MEGABYTE = 1_000_000
 
 

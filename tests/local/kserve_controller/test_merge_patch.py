@@ -30,7 +30,7 @@ def applied(target: Any, patch: Any) -> Any:
 
 
 # The first document of a busy machine's first run can take a second to draw.
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(DOCUMENTS, DOCUMENTS)
 def test_a_patch_leads_from_the_old_document_to_the_new(
     old: dict[str, Any], new: dict[str, Any]

@@ -177,7 +177,7 @@ def reference_allows(rule: Json, asked: Attributes) -> bool:
     return asked.name in rule["resourceNames"] if "resourceNames" in rule else True
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories(), st.integers(0, 6))
 def test_decisions_are_those_of_a_plain_reading(history: list[Change], late: int) -> None:
     store, authorizer = build(history, late, QUESTIONS)
@@ -221,7 +221,7 @@ def check_role(held: list[Json], granted: Json) -> Authorizer:
     return authorizer
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(grants())
 def test_a_role_that_may_be_written_gives_nothing_new(grant: tuple[list[Json], Json]) -> None:
     held, granted = grant
@@ -236,7 +236,7 @@ def test_a_role_that_may_be_written_gives_nothing_new(grant: tuple[list[Json], J
             assert authorizer.decide(USERS[0], question).allowed, question
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rules, st.data())
 def test_a_role_within_ones_rights_may_always_be_written(
     held: list[Json], data: st.DataObject

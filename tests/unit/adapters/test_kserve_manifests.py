@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.adapters.kserve_manifests import inference_service
-from controlplane.adapters.kserve_routes import http_route, weights_of
+from controlplane.adapters.kserve_routes import (
+    HeaderMatch,
+    Split,
+    http_route,
+    shares_of,
+    weights_of,
+)
 from controlplane.adapters.tenant_namespaces import Placement
 from controlplane.adapters.tenant_nodes import node_pool
 from controlplane.limits import Isolation, Limits, TenantPlan
@@ -152,3 +158,20 @@ def test_a_weight_that_is_not_written_is_one() -> None:
 
     assert weights_of(route) == {NAME: 1}
     assert weights_of({"spec": {}}) == {}
+
+
+def test_what_a_header_or_copies_lead_to_has_traffic_too() -> None:
+    """Whoever takes the traffic off a revision that goes must see all of it."""
+    old, warm, new = (f"vision--digits--v{number}" for number in (1, 2, 3))
+    by_header = Split({old: 100, warm: 0}, (HeaderMatch("x-team", "vision", new),))
+    by_copies = Split({old: 100, warm: 0}, mirror=new, mirror_percent=20)
+
+    routes = [
+        http_route("acme", "vision", "digits", split, GATEWAY) for split in (by_header, by_copies)
+    ]
+
+    assert [shares_of(route) for route in routes] == [
+        {old: 100, warm: 0, new: 1},
+        {old: 100, warm: 0, new: 20},
+    ]
+    assert shares_of({"spec": {}}) == {}

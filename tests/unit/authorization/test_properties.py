@@ -30,7 +30,7 @@ CHANGES = (
     "remove",
     "revoke",
 )
-some = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 few = settings(some, max_examples=8)
 
 

@@ -1,10 +1,10 @@
 """Small HTTP servers on the loopback, in the place of metric sources."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from urllib.parse import parse_qs
 
 
@@ -71,6 +71,35 @@ def serving(answer: Callable[[Received], Reply]) -> Iterator[HttpServer]:
     try:
         yield server
     finally:
+        listener.shutdown()
+        listener.server_close()
+        thread.join()
+
+
+@contextmanager
+def dripping(every: float) -> Iterator[str]:
+    """The address of a server that answers one byte after the other, each after that many seconds, without an end."""
+    over = Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while not over.wait(every):
+                    self.wfile.write(b".")
+                    self.wfile.flush()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=listener.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.server_address[1]}"
+    finally:
+        over.set()
         listener.shutdown()
         listener.server_close()
         thread.join()

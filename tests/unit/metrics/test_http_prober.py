@@ -4,18 +4,19 @@ import json
 from collections import Counter
 from contextlib import suppress
 from threading import Barrier, BrokenBarrierError
+from time import monotonic
 
 import pytest
 
 from controlplane.adapters.http_prober import CONCURRENCY, HttpProber
-from controlplane.errors import UnavailableError
+from controlplane.errors import RolloutFailedError, UnavailableError
 from controlplane.serving.cluster_ports import Mechanism, Transition
 from controlplane.serving.model import ServedVersion
 from controlplane.serving.ports import RevisionSpec
 from controlplane.serving.runtimes import runtime_for
 from controlplane.serving.settings import Probe
 from tests.ports import free_port
-from tests.unit.metrics.http_servers import Received, Reply, serving
+from tests.unit.metrics.http_servers import Received, Reply, dripping, serving
 
 PROBE = Probe(path="/v1/models/digits:predict", body='{"instances": ["é"]}', count=6)
 
@@ -110,3 +111,64 @@ def test_a_gateway_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(UnavailableError, match="could not be reached with 12 probes") as refused:
         HttpProber(f"http://127.0.0.1:{free_port()}").send(transition(), PROBE)
     assert "INGRESS_URL" in str(refused.value.remedy)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../tenant-other/vision--digits/v1/models/digits:predict",
+        "/v1/../../../tenant-other/vision--digits/v1/models/digits:predict",
+        "/./v1",
+        "/v1/..",
+        "//v1",
+    ],
+)
+def test_a_stored_path_that_leads_to_another_tenant_is_never_sent(path: str) -> None:
+    stored = PROBE.model_copy(update={"path": path})
+    with serving(lambda _: Reply("{}")) as server:
+        with pytest.raises(RolloutFailedError) as refused:
+            HttpProber(server.url).send(transition(), stored)
+
+        assert server.received == []
+    assert refused.value.reason == "ProbeRefused"
+
+
+@pytest.mark.parametrize("path", ["/v1/models/digits:predict", "/v2/a.b/..c/...", "/v2/"])
+def test_a_path_below_the_deployment_arrives_as_it_is_set(path: str) -> None:
+    probe = Probe(path=path, body="{}", count=1)
+    with serving(lambda _: Reply("{}")) as server:
+        HttpProber(server.url).send(transition(first=True), probe)
+
+        assert [one.path for one in server.received] == [
+            f"/serving/tenant-acme/vision--digits{path}"
+        ]
+
+
+def test_a_canary_that_hangs_takes_no_longer_than_all_probes_may() -> None:
+    held = Barrier(100)
+
+    def hang(request: Received) -> Reply:
+        if request.headers["x-headrace-probe"] == "canary":
+            with suppress(BrokenBarrierError):
+                held.wait(30)
+        return Reply("{}")
+
+    with serving(hang) as server:
+        prober = HttpProber(server.url, read_seconds=0.3, total_seconds=1)
+        began = monotonic()
+        prober.send(transition(), PROBE.model_copy(update={"count": 100}))
+        lasted = monotonic() - began
+        held.abort()
+
+        # By twos and twos of 0.3 s, 100 hanging ones would take more than 7 s.
+        assert lasted < 3
+        assert 4 <= len(server.received) < 200
+
+
+def test_an_answer_that_drips_ends_with_the_time_of_all_probes() -> None:
+    with dripping(every=0.05) as url:
+        began = monotonic()
+        HttpProber(url, read_seconds=5, total_seconds=0.5).send(
+            transition(first=True), PROBE.model_copy(update={"count": 1})
+        )
+        assert monotonic() - began < 3

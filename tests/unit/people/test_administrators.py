@@ -8,7 +8,7 @@ from tests.unit.people.world import World
 
 
 @given(schedule=schedules())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_an_administrator_remains_and_the_set_is_the_truth(schedule: list[Request]) -> None:
     with clock_stopped() as clock:
         world = World(clock)

@@ -115,7 +115,7 @@ def test_the_user_of_a_key_that_is_not_revoked_keeps_its_membership(world: World
         max_size=12,
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_in_the_end_the_pool_is_what_the_table_says(steps: list[str]) -> None:
     with clock_stopped() as clock:
         world = World(clock)

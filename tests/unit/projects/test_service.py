@@ -12,10 +12,13 @@ from controlplane.errors import (
     NotFoundError,
     PreconditionFailedError,
 )
+from controlplane.identifiers import now
 from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted, ProjectRequest
 from controlplane.projects.service import create_project, delete_project
 from controlplane.requests import IdempotentRequest, PageRequest
-from tests.fakes import Clock, MemoryProjects, MemoryTable
+from controlplane.serving.deployment_events import DeploymentCreated, DeploymentDeleted
+from controlplane.serving.model import Deployment
+from tests.fakes import Clock, MemoryDeployments, MemoryProjects, MemoryTable
 from tests.fakes.clock import START
 
 WANTED = ProjectRequest(name="vision", description="Pictures")
@@ -107,6 +110,40 @@ def test_a_project_with_versions_stays(table: MemoryTable) -> None:
     with pytest.raises(InUseError, match="2 model versions") as refused:
         delete(table)
     assert refused.value.remedy
+
+
+def test_a_project_with_deployments_stays_until_they_are_gone(table: MemoryTable) -> None:
+    """Those that hold no version too: nothing else would remove them."""
+    create(table)
+    made = add_deployment(table)
+
+    with pytest.raises(InUseError, match="1 deployments") as refused:
+        delete(table)
+    assert refused.value.remedy
+
+    gone = DeploymentDeleted(tenant_id="acme", project="vision", deployment="digits")
+    MemoryDeployments(table).remove("acme", "vision", made, gone)
+    delete(table)
+
+
+def test_a_deployment_that_is_made_meanwhile_keeps_the_project(table: MemoryTable) -> None:
+    create(table)
+
+    def make() -> None:
+        add_deployment(table)
+
+    table.interrupt = make
+    with pytest.raises(ConcurrentChangeError):
+        delete(table)
+    assert ("acme", "vision") in table.projects
+
+
+def add_deployment(table: MemoryTable) -> Deployment:
+    wanted = Deployment(name="digits", model="digits", created_at=now())
+    event = DeploymentCreated(
+        tenant_id="acme", project="vision", deployment="digits", model="digits", created_by="ada"
+    )
+    return MemoryDeployments(table).add("acme", "vision", wanted, event, None)
 
 
 def test_a_version_that_is_registered_meanwhile_keeps_the_project(table: MemoryTable) -> None:

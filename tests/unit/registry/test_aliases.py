@@ -171,7 +171,7 @@ class AliasModel(RuleBasedStateMachine):
 
 
 TestAliasModel = AliasModel.TestCase
-TestAliasModel.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestAliasModel.settings = settings(max_examples=60, stateful_step_count=20)
 
 
 @given(

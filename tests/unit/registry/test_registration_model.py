@@ -254,5 +254,5 @@ class RegistryModel(RuleBasedStateMachine):
         return alive[which % len(alive)]
 
 
-RegistryModel.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+RegistryModel.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 TestRegistryModel = RegistryModel.TestCase

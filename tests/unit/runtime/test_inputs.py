@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
-from controlplane.errors import RolloutFailedError, RolloutTimedOutError, UnauthenticatedError
+from controlplane.errors import (
+    ClusterRefusedError,
+    RolloutFailedError,
+    RolloutTimedOutError,
+    UnauthenticatedError,
+)
 from controlplane.projects.model import ProjectCreated
 from controlplane.runtime.caller import principal_of
 from controlplane.runtime.registrations import ArrivalInput, FailedArrivalInput

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from controlplane.errors import RolloutFailedError
-from controlplane.serving.analysis import Verdict
+from controlplane.serving.analysis import ErrorRateCheck, Verdict
 from controlplane.serving.decision import Next
 from controlplane.serving.model import RolloutState
 from controlplane.serving.ports import RevisionObservation, RevisionState
@@ -362,6 +362,36 @@ def test_blue_green_gives_no_request_before_the_verdict(begin: Begin) -> None:
 
     road.until(100)
     assert road.world.cluster.routes[PLACE].mirrored == {}
+
+
+def test_old_copies_to_the_same_version_are_not_judged_again(begin: Begin) -> None:
+    """The gateway counts from its own start: what an earlier rollout's copies came to is in its figures still."""
+    road = begin(POLICY.model_copy(update={"strategy": BlueGreen(bake_seconds=10)}))
+    metrics = road.world.metrics
+    metrics.counts_copies = True
+    metrics.answer_copies(revision(2), 500, 400)
+    road.tick()
+    for _ in range(2):
+        metrics.answer_copies(revision(2), 500)
+        road.tick()
+
+    assert road.end() is RolloutState.PROMOTED
+
+
+def test_what_callers_asked_the_canary_before_is_not_judged_after_its_copies(begin: Begin) -> None:
+    guarded = POLICY.analysis.model_copy(update={"error_rate": ErrorRateCheck(max_share=0.2)})
+    road = begin(
+        POLICY.model_copy(update={"strategy": BlueGreen(bake_seconds=10), "analysis": guarded})
+    )
+    metrics = road.world.metrics
+    metrics.counts_copies = True
+    metrics.answer(revision(2), 5000, 4000)
+    road.tick()
+    for _ in range(2):
+        metrics.answer_copies(revision(2), 500)
+        road.tick()
+
+    assert road.end() is RolloutState.PROMOTED
 
 
 def test_probes_are_sent_at_each_tick_of_a_step_that_is_judged_on_them(begin: Begin) -> None:

@@ -1,16 +1,19 @@
 """What an event asks of a deployment, and what there is to do."""
 
+from dataclasses import replace
+
 import pytest
 
 from controlplane.errors import ConcurrentChangeError
 from controlplane.serving.administration import put_serving_policy
+from controlplane.serving.arrivals import RegisteredVersion
 from controlplane.serving.deployment_events import RolloutEnded, RolloutRequested, RolloutStarted
 from controlplane.serving.model import RolloutState
 from controlplane.serving.opening import Action
 from controlplane.serving.project_policy import ServingRules
 from controlplane.serving.settings import Autoscaling, DeploymentSettings
 from tests.fakes import Clock
-from tests.unit.serving.world import NAME, PROJECT, TENANT, World
+from tests.unit.serving.world import NAME, PLACE, PROJECT, TENANT, World
 
 
 def done(_: object) -> None:
@@ -91,6 +94,7 @@ def test_the_one_between_is_superseded_and_told_why(world: World, clock: Clock) 
     event = world.serving_events()[-1]
     assert isinstance(event, RolloutRequested)
     assert event.superseded == between.rollout_id
+    assert_announced_once(world, between.rollout_id)
 
 
 def test_an_older_version_that_comes_late_is_superseded(world: World) -> None:
@@ -122,6 +126,7 @@ def test_what_waits_starts_when_an_older_one_comes_late(world: World, clock: Clo
     assert isinstance(started, RolloutStarted)
     assert started.superseded is not None
     assert world.rollout(started.superseded).state is RolloutState.SUPERSEDED
+    assert_announced_once(world, started.superseded)
 
 
 def test_the_end_of_one_rollout_asks_for_the_next(world: World, clock: Clock) -> None:
@@ -210,6 +215,89 @@ def test_a_rollout_that_was_asked_for_starts_whatever_the_policy_says(world: Wor
     opened, _ = world.open()
 
     assert opened.action is Action.ROLL_OUT
+
+
+def test_a_request_announces_the_end_of_the_one_that_it_supersedes(world: World) -> None:
+    world.roll_out(1)
+    older = world.request(1)
+
+    world.request(1)
+
+    assert_announced_once(world, older.rollout_id)
+
+
+def test_a_version_queued_again_announces_the_end_of_the_one_that_it_supersedes(
+    world: World, clock: Clock
+) -> None:
+    world.start(world.register(1))
+    world.open(world.register(2))
+    between = world.deployment.waiting
+    clock.advance(1)
+
+    world.report_dead(world.next_execution(), registered=world.register(3))
+
+    assert between is not None
+    assert_announced_once(world, between.rollout_id)
+
+
+def test_a_version_of_another_model_leaves_the_deployment_of_its_name_alone(world: World) -> None:
+    """A deployment may bear the name of a model that it does not serve."""
+    registered = other_model_is_served(world)
+    before = world.deployment
+
+    assert world.open(registered)[0].action is Action.NOTHING
+    assert world.deployment == before
+
+
+def test_a_dead_execution_does_not_queue_a_version_of_another_model(world: World) -> None:
+    registered = other_model_is_served(world)
+    before = world.deployment
+
+    world.report_dead(world.next_execution(), registered=registered)
+
+    assert world.deployment == before
+
+
+def test_an_approval_during_the_check_that_refuses_the_version_is_not_lost(world: World) -> None:
+    """The check has read that nobody has approved, and has not yet said so."""
+    registered = world.register(1)
+    checked = world.start(registered)
+
+    world.open(approved(registered))
+    world.fail(checked, "NotApproved")
+
+    opened, _ = world.open()
+    assert opened.action is Action.ROLL_OUT
+    assert opened.rollout_id != checked.rollout_id
+
+
+def test_an_approval_after_the_check_rolls_nothing_out_twice(world: World) -> None:
+    registered = world.register(1)
+    reference = world.start(registered)
+    world.check(reference)
+
+    assert world.open(approved(registered))[0].action is Action.NOTHING
+    assert world.deployment.waiting is None
+
+
+def approved(registered: RegisteredVersion) -> RegisteredVersion:
+    """What the event of the approval says, a moment later."""
+    return replace(registered, position=f"{registered.position}~", occasion="an-event")
+
+
+def other_model_is_served(world: World) -> RegisteredVersion:
+    """A version of model digits; the deployment digits serves the model letters."""
+    registered = world.register(1)
+    world.roll_out(2)
+    found = world.table.deployments[PLACE]
+    world.table.deployments[PLACE] = found.with_changes(model="letters", last_position="")
+    return registered
+
+
+def assert_announced_once(world: World, rollout_id: str) -> None:
+    (event,) = [event for event in world.ended() if event.rollout_id == rollout_id]
+    assert (event.state, event.reason) == (RolloutState.SUPERSEDED, "Superseded")
+    assert (event.model, event.needs_execution) == (NAME, False)
 
 
 def put_policy(world: World, rules: ServingRules) -> None:

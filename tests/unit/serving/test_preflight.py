@@ -9,8 +9,19 @@ from controlplane.serving.arrivals import RegisteredVersion
 from controlplane.serving.cluster_ports import Mechanism
 from controlplane.serving.model import ServingState
 from controlplane.serving.opening import Action
-from controlplane.serving.rollout import RolloutReference
-from controlplane.serving.strategy import AllAtOnce, Canary, RolloutPolicy
+from controlplane.serving.preflight import transition_of
+from controlplane.serving.rollout import RolloutReference, read_owned
+from controlplane.serving.settings import Autoscaling, Probe
+from controlplane.serving.strategy import (
+    AllAtOnce,
+    BlueGreen,
+    Canary,
+    Linear,
+    OnInconclusive,
+    RolloutPolicy,
+    Shadow,
+    Strategy,
+)
 from tests.fakes import Clock
 from tests.unit.serving.world import PLACE, World
 
@@ -44,7 +55,8 @@ def test_what_it_goes_by_is_frozen(world: World, second: RolloutReference) -> No
     assert (plan.policy, plan.mechanism) == (CANARY, Mechanism.ROUTE)
     assert plan.stable is not None
     assert (plan.stable.version.number, plan.canary.version.number) == (1, 2)
-    assert plan.canary.version.files == {}
+    assert (plan.canary.version.files, plan.canary.version.pins) == ({}, {})
+    assert (plan.stable.version.files, plan.stable.version.pins) == ({}, {})
 
 
 def test_a_policy_of_its_own_goes_before_the_deployments(
@@ -129,6 +141,85 @@ def test_what_the_cluster_has_no_room_for_is_refused(
     world.cluster.obstacles = [quota]
 
     assert refusal(world, second).reason == "QuotaExceeded"
+
+
+def test_a_strategy_judged_on_probes_needs_one(world: World, second: RolloutReference) -> None:
+    """The policy of one rollout alone is not compared with the deployment's settings before."""
+    probed = RolloutPolicy(strategy=BlueGreen(judged_on="Probes"))
+    world.set(RolloutPolicy())
+    give(world, probed)
+
+    assert refusal(world, second).reason == "ProbeMissing"
+
+    world.set(RolloutPolicy(), probe=Probe(path="/v1/models/digits:predict", body="{}"))
+    world.check(second)
+
+
+@pytest.mark.parametrize("strategy", [Canary(), Linear(), BlueGreen(), Shadow()])
+def test_what_is_judged_needs_a_source_of_figures(
+    world: World, second: RolloutReference, strategy: Strategy
+) -> None:
+    world.has_metrics = False
+    world.set(RolloutPolicy(strategy=strategy))
+
+    assert refusal(world, second).reason == "NoMetricSource"
+
+    world.has_metrics = True
+    world.check(second)
+
+
+@pytest.mark.parametrize(
+    "policy", [RolloutPolicy(), CANARY.model_copy(update={"on_inconclusive": OnInconclusive.ASK})]
+)
+def test_what_waits_for_no_verdict_needs_no_figures(
+    world: World, second: RolloutReference, policy: RolloutPolicy
+) -> None:
+    world.has_metrics = False
+    world.set(policy)
+    world.check(second)
+
+
+def test_nothing_holds_up_the_way_back_to_a_revision_that_is_warm(
+    world: World, clock: Clock
+) -> None:
+    world.roll_out(1)
+    kept = world.deployment.settings
+    world.roll_out(2)
+    world.set(CANARY, autoscaling=Autoscaling(min_replicas=9, max_replicas=9))
+    clock.advance(1)
+    world.roll_back()
+    _, reference = world.open()
+    world.cluster.obstacles = [Reason(code="QuotaExceeded", message="no room", remedy="Ask.")]
+    world.cluster.mechanisms, world.has_metrics = (), False
+
+    world.check(reference)
+
+    plan = world.rollout(reference.rollout_id).plan
+    assert plan is not None
+    assert (plan.mechanism, plan.canary.settings) == (Mechanism.ROUTE, kept)
+    owned = read_owned(reference, world.deployments)
+    assert transition_of(owned, plan).warm
+
+
+def test_a_version_that_is_kept_but_asked_for_anew_is_checked_as_any_other(
+    world: World, clock: Clock
+) -> None:
+    world.roll_out(1)
+    world.roll_out(2)
+    clock.advance(1)
+    world.request(1)
+    _, reference = world.open()
+    world.cluster.obstacles = [Reason(code="QuotaExceeded", message="no room", remedy="Ask.")]
+
+    assert refusal(world, reference).reason == "QuotaExceeded"
+
+
+def give(world: World, policy: RolloutPolicy) -> None:
+    """The policy of the rollout that runs, as if it had been asked for with it."""
+    found = world.deployment
+    assert found.active is not None
+    active = found.active.model_copy(update={"policy": policy})
+    world.table.deployments[PLACE] = found.with_changes(active=active)
 
 
 def test_a_deployment_that_is_stopped_is_not_rolled_out_to(

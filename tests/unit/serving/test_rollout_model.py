@@ -258,5 +258,5 @@ class RolloutModel(RuleBasedStateMachine):
         return alive[which % len(alive)]
 
 
-RolloutModel.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+RolloutModel.TestCase.settings = settings(max_examples=300, stateful_step_count=40)
 TestRolloutModel = RolloutModel.TestCase

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from controlplane.errors import ConflictError, UnavailableError
+from controlplane.errors import ConcurrentChangeError, ConflictError, UnavailableError
 from controlplane.serving import advance
 from controlplane.serving.analysis import AnalysisPolicy, ErrorRateCheck, Verdict
 from controlplane.serving.arrivals import RegisteredVersion
@@ -397,8 +397,11 @@ class JudgedRollouts(RuleBasedStateMachine):
         present = {name for _, name in self.world.cluster.revisions}
         assert present == {found.stable.name}
         assert self.world.cluster.replicas[TENANT, found.stable.name] == REPLICAS
+        assert (TENANT, found.stable.name) not in self.world.cluster.held
         for rollout in self.world.table.rollouts.values():
             assert rollout.state in ENDS
+            # A task that is refused however often it looks again has been decided against what the cluster says.
+            assert not rollout.reason or rollout.reason.code != ConcurrentChangeError.__name__
             count(f"rollouts that ended as {rollout.state}")
             if rollout.state is RolloutState.PROMOTED:
                 self._check_promoted(rollout.rollout_id, rollout.model_version)
@@ -450,5 +453,5 @@ class JudgedRollouts(RuleBasedStateMachine):
         return alive[which % len(alive)]
 
 
-JudgedRollouts.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+JudgedRollouts.TestCase.settings = settings(max_examples=150, stateful_step_count=50)
 TestJudgedRollouts = JudgedRollouts.TestCase

@@ -63,6 +63,8 @@ TIMEOUT = timedelta(minutes=30)
 GRACE = timedelta(minutes=5)
 CONTENT = b"the weights"
 MANY = 50
+# How often the state machine repeats a task that was refused because something had changed.
+ATTEMPTS = 8
 RETRIED = (UnavailableError, ThrottledError, ConcurrentChangeError)
 
 
@@ -83,6 +85,7 @@ class World:
     evidence: MemoryEvidence = field(default_factory=MemoryEvidence)
     waits: MemoryWaits = field(default_factory=MemoryWaits)
     executions: int = 0
+    has_metrics: bool = True
 
     def __post_init__(self) -> None:
         project = Project(name=PROJECT, created_at=now(), created_by="ada")
@@ -176,6 +179,7 @@ class World:
             versions=self.versions,
             artifacts=self.artifacts,
             cluster=self.cluster,
+            has_metrics=self.has_metrics,
         )
 
     def prepare(self, reference: RolloutReference) -> None:
@@ -304,7 +308,7 @@ class Execution:
         self._reference = RolloutReference(*PLACE, "", self.name)
         self._next: Callable[[], None] | None = self._open
         self._error: HeadraceError = RolloutFailedError("Unknown", "", remedy="")
-        self.turns = 0
+        self.turns = self.refused = 0
 
     @property
     def is_over(self) -> bool:
@@ -315,14 +319,18 @@ class Execution:
         task = self._next
         if task is None:
             return
+        refused, self.refused = self.refused, 0
         try:
             task()
         except RolloutNotActiveError:
             # What ends a rollout may have done so before its answer was lost: the rest is still to do.
             ending = task in (self._tick, self._fail)
             self._next = self._finish if ending else None
-        except RETRIED:
+        except RETRIED as repeated:
             self._next = task
+            self.refused = refused + 1 if isinstance(repeated, ConcurrentChangeError) else 0
+            if self.refused > ATTEMPTS:
+                self.break_off(repeated)
         except ClusterRefusedError as refused:
             self._break_off_unless_retiring(refused)
         except HeadraceError as failed:

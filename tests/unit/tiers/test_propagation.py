@@ -1,7 +1,7 @@
 """How a change reaches tenants, whatever order executions, repeats and deaths come in."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.errors import ClusterRefusedError, ConcurrentChangeError
@@ -267,7 +267,6 @@ def test_a_failure_is_recorded_until_the_limits_are_applied() -> None:
     assert (applied.cluster, applied.reason) == (ClusterState.APPLIED, None)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -16,7 +16,7 @@ from tests.fakes import clock_stopped
 from tests.unit.webhooks.world import VISIBILITY, World
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32),
     crash=st.floats(0, 0.3),

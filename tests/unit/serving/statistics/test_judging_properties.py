@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.serving.analysis import (
@@ -50,7 +50,6 @@ ODD_READINGS = st.builds(
     generation=st.sampled_from(["", "", "other"]),
 )
 # A busy machine is no failure.
-TIMELESS = settings(deadline=None)
 # Requests and errors of stable revision and canary in a tick.
 TICKS = st.lists(
     st.tuples(st.integers(0, 300), st.integers(0, 20), st.integers(0, 60), st.integers(0, 20)),
@@ -60,7 +59,6 @@ TICKS = st.lists(
 Numbers = tuple[int, int, int, int]
 
 
-@TIMELESS
 @given(st.lists(st.tuples(ODD_READINGS, st.booleans(), st.booleans()), max_size=6))
 def test_nothing_that_a_source_says_raises_and_nothing_odd_passes(
     readings: list[tuple[Reading, bool, bool]],
@@ -78,7 +76,6 @@ def test_nothing_that_a_source_says_raises_and_nothing_odd_passes(
             assert judgement.verdict is not Verdict.PASS
 
 
-@TIMELESS
 @given(TICKS, st.data())
 def test_no_pass_without_requests_data_or_freshness(
     ticks: list[Numbers], data: st.DataObject
@@ -98,7 +95,6 @@ def test_no_pass_without_requests_data_or_freshness(
             assert judgement.verdict is not Verdict.PASS
 
 
-@TIMELESS
 @given(TICKS, st.data())
 def test_more_errors_of_the_canary_never_turn_a_fail_into_a_pass(
     ticks: list[Numbers], data: st.DataObject
@@ -114,7 +110,6 @@ def test_more_errors_of_the_canary_never_turn_a_fail_into_a_pass(
         assert order[other.verdict] >= order[one.verdict]
 
 
-@TIMELESS
 @given(TICKS)
 def test_equal_shares_of_errors_leave_the_evidence_small(ticks: list[Numbers]) -> None:
     watched = Watched()
@@ -126,7 +121,6 @@ def test_equal_shares_of_errors_leave_the_evidence_small(ticks: list[Numbers]) -
     assert evidence < 4
 
 
-@TIMELESS
 @given(TICKS)
 def test_whether_a_tick_is_looked_at_in_two_halves_hardly_matters(ticks: list[Numbers]) -> None:
     whole, halves = Watched(), Watched()
@@ -139,7 +133,6 @@ def test_whether_a_tick_is_looked_at_in_two_halves_hardly_matters(ticks: list[Nu
     assert abs(one - other) <= 1.5 + 0.3 * max(one, other)
 
 
-@TIMELESS
 @given(TICKS)
 def test_a_rollout_goes_on_from_json_bit_for_bit(ticks: list[Numbers]) -> None:
     kept, written = Watched(FULL), Watched(FULL)
@@ -150,7 +143,6 @@ def test_a_rollout_goes_on_from_json_bit_for_bit(ticks: list[Numbers]) -> None:
         assert kept.evidence == written.evidence
 
 
-@TIMELESS
 @given(TICKS, st.integers(1, 5))
 def test_looking_more_often_changes_nothing(ticks: list[Numbers], looks: int) -> None:
     once, often = Watched(), Watched()
@@ -164,7 +156,6 @@ def test_looking_more_often_changes_nothing(ticks: list[Numbers], looks: int) ->
         assert judgement.checks == again.checks
 
 
-@TIMELESS
 @given(TICKS)
 def test_a_stale_reading_in_between_loses_nothing(ticks: list[Numbers]) -> None:
     plain, disturbed = Watched(), Watched()

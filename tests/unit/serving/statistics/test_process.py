@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.serving.statistics.evidence import Shares
@@ -17,7 +17,6 @@ from controlplane.serving.statistics.process import (
 )
 
 # A busy machine is no failure.
-TIMELESS = settings(deadline=None)
 TICKS = st.lists(
     st.tuples(st.integers(1, 60), st.integers(0, 60), st.integers(1, 30), st.integers(0, 30)),
     max_size=30,
@@ -63,7 +62,6 @@ def test_two_ticks_multiply_and_later_ones_begin_anew() -> None:
     assert log_evidence(process) <= log_sum(terms)
 
 
-@TIMELESS
 @given(TICKS)
 def test_written_down_and_read_again_it_goes_on_bit_for_bit(
     numbers: list[tuple[int, int, int, int]],
@@ -77,7 +75,6 @@ def test_written_down_and_read_again_it_goes_on_bit_for_bit(
     assert kept.peak >= log_evidence(kept) - 1e-4
 
 
-@TIMELESS
 @given(TICKS.filter(bool), st.data())
 def test_one_more_bad_answer_of_the_canary_never_lessens_the_evidence(
     numbers: list[tuple[int, int, int, int]], data: st.DataObject
