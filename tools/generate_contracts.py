@@ -186,6 +186,7 @@ def _part(entry: str) -> dict[str, Any]:
 def _operation(operation: dict[str, Any], entry: str, method: str) -> dict[str, Any]:
     is_open = operation.pop("x-open", False)
     creates = method == "post" and not operation.pop("x-creates-nothing", False)
+    guarded = operation.pop("x-if-match", False) or method in ("delete", "put", "patch")
     responses = {s: r for s, r in operation["responses"].items() if s != "422"}
     # Open operations are refused for what they are given alone; one that takes a key says so.
     own = operation.pop("x-refusals", [])
@@ -203,17 +204,19 @@ def _operation(operation: dict[str, Any], entry: str, method: str) -> dict[str, 
         }
     described = operation | {"responses": dict(sorted(responses.items()))}
     described["x-headrace-function"] = entry
-    described["parameters"] = operation.get("parameters", []) + _headers(method, is_open, creates)
+    described["parameters"] = operation.get("parameters", []) + _headers(
+        is_open=is_open, creates=creates, guarded=guarded
+    )
     return described | ({"security": []} if is_open else {})
 
 
-def _headers(method: str, is_open: bool, creates: bool) -> list[dict[str, Any]]:
+def _headers(*, is_open: bool, creates: bool, guarded: bool) -> list[dict[str, Any]]:
     names = {"X-Correlation-Id": "Chosen by the caller, repeated in every event and log line"}
     if not is_open:
         names["X-Tenant-Id"] = "For platform administrators: the tenant to work on"
     if creates:
         names["Idempotency-Key"] = "A repeat with the same key within 24 hours changes nothing"
-    if method in ("delete", "put", "patch"):
+    if guarded:
         names["If-Match"] = "The ETag that the resource must still have"
     return [
         {

@@ -100,7 +100,7 @@ def patch_tenant(tenant: TenantName, wanted: TenantChange) -> Response[TenantVie
     summary="Suspend a tenant: refuse its changes and, by choice, stop its serving",
     tags=["tenants"],
     operation_id="suspendTenant",
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
 )
 def post_suspension(tenant: TenantName, wanted: SuspensionRequest) -> Response[SuspendedTenantView]:
     caller = platform_caller(api)
@@ -116,7 +116,7 @@ def post_suspension(tenant: TenantName, wanted: SuspensionRequest) -> Response[S
     summary="End a tenant's suspension and resume its serving",
     tags=["tenants"],
     operation_id="activateTenant",
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
 )
 def post_activation(tenant: TenantName) -> Response[TenantView]:
     caller = platform_caller(api)
@@ -129,7 +129,7 @@ def post_activation(tenant: TenantName) -> Response[TenantView]:
     summary="Refuse all tokens that the tenant's people and machines hold now",
     tags=["tenants"],
     operation_id="revokeTenantTokens",
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
 )
 def post_revocation(tenant: TenantName) -> Response[TenantView]:
     caller = platform_caller(api)

@@ -130,7 +130,7 @@ def patch_person(person: PersonName, wanted: PersonChange) -> Response[PersonVie
     f"{PERSON}/disable",
     operation_id="disablePerson",
     summary="Lock a person out; their tokens are refused within 5 s",
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
     tags=["people"],
 )
 def post_disable(person: PersonName) -> Response[PersonView]:
@@ -144,7 +144,7 @@ def post_disable(person: PersonName) -> Response[PersonView]:
     f"{PERSON}/enable",
     operation_id="enablePerson",
     summary="Let a disabled person in again",
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
     tags=["people"],
 )
 def post_enable(person: PersonName) -> Response[PersonView]:
@@ -158,7 +158,7 @@ def post_enable(person: PersonName) -> Response[PersonView]:
     f"{PERSON}/reset-credentials",
     operation_id="resetCredentials",
     summary="End a person's sessions and send them what they need for a new password",
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
     tags=["people"],
 )
 def post_reset(person: PersonName) -> Response[PersonView]:
@@ -172,7 +172,7 @@ def post_reset(person: PersonName) -> Response[PersonView]:
     f"{PERSON}/revoke-tokens",
     operation_id="revokePersonTokens",
     summary="End a person's sessions; their tokens are refused within 5 s",
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
     tags=["people"],
 )
 def post_revoke_tokens(person: PersonName) -> Response[PersonView]:

@@ -50,7 +50,7 @@ def get_aliases(project: ProjectName, model: ModelName) -> Response[AliasesView]
     operation_id="moveAliases",
     summary="Move several aliases at once, all or none",
     tags=["registry"],
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
 )
 def post_aliases(
     project: ProjectName, model: ModelName, wanted: AliasesRequest

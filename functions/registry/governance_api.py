@@ -56,7 +56,7 @@ ModelName = Annotated[Name, Path(description="The model's name")]
 Number = Annotated[int, Path(ge=1, le=99_999_999, description="The version's number")]
 Dataset = Annotated[str, Query(max_length=200, description="The data set's digest")]
 Run = Annotated[str, Query(max_length=200, description="The run")]
-CREATES_NOTHING = {"x-creates-nothing": True}
+DECISION = {"x-creates-nothing": True, "x-if-match": True}
 # How the document describes the card, which is no JSON.
 MARKDOWN: Any = {
     200: {
@@ -152,7 +152,7 @@ def put_card(
     operation_id="approveVersion",
     summary="Let a version serve, as far as people have a say",
     tags=["registry"],
-    openapi_extensions=CREATES_NOTHING,
+    openapi_extensions=DECISION,
 )
 def post_approval(
     project: ProjectName, model: ModelName, version: Number, decision: ApprovalDecision
@@ -176,7 +176,7 @@ def post_approval(
     operation_id="rejectVersion",
     summary="Let nobody roll a version out",
     tags=["registry"],
-    openapi_extensions=CREATES_NOTHING,
+    openapi_extensions=DECISION,
 )
 def post_rejection(
     project: ProjectName, model: ModelName, version: Number, decision: ApprovalDecision

@@ -157,7 +157,7 @@ def put_settings(
     summary="Take a deployment's pods away and keep everything else",
     tags=["serving"],
     status_code=202,
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
 )
 def post_stop(project: ProjectName, deployment: DeploymentName) -> Response[DeploymentView]:
     return _switch(stop_deployment, project, deployment)
@@ -169,7 +169,7 @@ def post_stop(project: ProjectName, deployment: DeploymentName) -> Response[Depl
     summary="Let a stopped deployment run again as it was",
     tags=["serving"],
     status_code=202,
-    openapi_extensions={"x-creates-nothing": True},
+    openapi_extensions={"x-creates-nothing": True, "x-if-match": True},
 )
 def post_resume(project: ProjectName, deployment: DeploymentName) -> Response[DeploymentView]:
     return _switch(resume_deployment, project, deployment)

@@ -34,12 +34,19 @@ from controlplane.runtime.wiring import metrics, serving
 from controlplane.serving.commands import command_rollout, roll_back_deployment
 from controlplane.serving.model import RolloutRequest
 from controlplane.serving.plan import PlanQuestion, plan_rollout
-from controlplane.serving.rollout_views import EvidenceView, PlanView, RolloutView, TickView
+from controlplane.serving.rollout_views import (
+    EvidenceView,
+    PlanView,
+    RolloutView,
+    TickView,
+    why_no_evidence,
+)
 from controlplane.serving.service import request_rollout
 from controlplane.serving.states import Command
 
 LINK_LIFETIME = timedelta(minutes=15)
-CHANGES = {"x-creates-nothing": True}
+READS_ONLY = {"x-creates-nothing": True}
+COMMAND = READS_ONLY | {"x-if-match": True}
 ErrorRate = Annotated[
     float,
     Query(ge=0, le=1, description="The stable revision's error rate, for the traffic it needs"),
@@ -79,7 +86,7 @@ def post_rollout(
     operation_id="planRollout",
     summary="Tell what a rollout would do: steps, writes to the cluster, traffic a verdict needs; nothing is changed",
     tags=["rollouts"],
-    openapi_extensions=CHANGES,
+    openapi_extensions=READS_ONLY,
 )
 def post_plan(
     project: ProjectName,
@@ -161,11 +168,9 @@ def get_evidence(
 ) -> Response[EvidenceView]:
     caller = permitted_caller(api)
     place = (caller.tenant_id, project, deployment, rollout)
-    if serving.deployment_repository().get_rollout(*place).evidence is None:
-        raise NotFoundError(
-            f"rollout {rollout} has no evidence yet",
-            remedy="It is written when the rollout has ended.",
-        )
+    found = serving.deployment_repository().get_rollout(*place)
+    if found.evidence is None:
+        raise NotFoundError(f"rollout {rollout} has no evidence", remedy=why_no_evidence(found))
     expires_at = now() + LINK_LIFETIME
     url = metrics.evidence_links().link(*place, expires_at)
     return answer(EvidenceView(url=url, expires_at=expires_at))
@@ -176,7 +181,7 @@ def get_evidence(
     operation_id="pauseRollout",
     summary="Stay at the present step; it is judged on, and rolled back if it fails",
     tags=["rollouts"],
-    openapi_extensions=CHANGES,
+    openapi_extensions=COMMAND,
 )
 def post_pause(
     project: ProjectName, deployment: DeploymentName, rollout: RolloutIdentifier
@@ -189,7 +194,7 @@ def post_pause(
     operation_id="resumeRollout",
     summary="Go on after a pause",
     tags=["rollouts"],
-    openapi_extensions=CHANGES,
+    openapi_extensions=COMMAND,
 )
 def post_resume(
     project: ProjectName, deployment: DeploymentName, rollout: RolloutIdentifier
@@ -202,7 +207,7 @@ def post_resume(
     operation_id="promoteRollout",
     summary="Give the canary all traffic now, whatever steps are left",
     tags=["rollouts"],
-    openapi_extensions=CHANGES,
+    openapi_extensions=COMMAND,
 )
 def post_promotion(
     project: ProjectName, deployment: DeploymentName, rollout: RolloutIdentifier
@@ -215,7 +220,7 @@ def post_promotion(
     operation_id="abortRollout",
     summary="Give all traffic back to the stable revision and end the rollout",
     tags=["rollouts"],
-    openapi_extensions=CHANGES,
+    openapi_extensions=COMMAND,
 )
 def post_abort(
     project: ProjectName, deployment: DeploymentName, rollout: RolloutIdentifier
@@ -228,7 +233,7 @@ def post_abort(
     operation_id="approveRollout",
     summary="Let a rollout that awaits approval go to its next step",
     tags=["rollouts"],
-    openapi_extensions=CHANGES,
+    openapi_extensions=COMMAND,
 )
 def post_approval(
     project: ProjectName, deployment: DeploymentName, rollout: RolloutIdentifier

@@ -175,7 +175,7 @@ def remove_webhook(webhook: WebhookName) -> Response[None]:
     f"{WEBHOOK}/rotate-secret",
     operation_id="rotateWebhookSecret",
     summary="Give a webhook a new secret, shown in this answer alone; the old one is valid for a day",
-    openapi_extensions={"x-shown-once": True, "x-creates-nothing": True},
+    openapi_extensions={"x-shown-once": True, "x-creates-nothing": True, "x-if-match": True},
     tags=["webhooks"],
 )
 def post_rotation(webhook: WebhookName) -> Response[NewSecretView]:
