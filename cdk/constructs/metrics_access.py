@@ -16,6 +16,11 @@ def metric_settings(target: Target) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value}
 
 
+def tell_of_metrics(function: ControlPlaneFunction, target: Target) -> None:
+    """Let a function know whether there are figures, without any right to read them."""
+    function.add_environment("METRICS_SOURCE", target.metrics.source)
+
+
 def allow_metrics(function: ControlPlaneFunction, target: Target) -> None:
     """Give a function these settings, and the rights to read: of one workspace, of one secret."""
     for name, value in metric_settings(target).items():

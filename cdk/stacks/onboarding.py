@@ -191,7 +191,7 @@ class OnboardingStack(Stack):
         )
         self._data.table.allow(function, *READ, *WRITE, "BatchWriteItem")
         models.allow_objects(function, "exports/", "PutObject", because=_TENANTS)
-        for prefix in ("models/", "registry/", "runs/"):
+        for prefix in ("models/", "registry/", "runs/", "evidence/"):
             models.allow_objects(
                 function,
                 prefix,

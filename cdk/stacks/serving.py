@@ -9,7 +9,7 @@ from cdk.constructs.cluster_access import ClusterAccess
 from cdk.constructs.control_plane_function import ControlPlaneFunction
 from cdk.constructs.event_rule import EventRule
 from cdk.constructs.function_layers import FunctionLayers
-from cdk.constructs.metrics_access import allow_metrics
+from cdk.constructs.metrics_access import allow_metrics, tell_of_metrics
 from cdk.constructs.workflow import Workflow
 from cdk.stacks.data import DataStack
 from cdk.target import Target
@@ -46,6 +46,7 @@ class ServingStack(Stack):
         self.rollouts_api = self._api(
             "RolloutsApi", "rollouts_api", {"MODELS_BUCKET": data.models.bucket_name, **GATEWAY}
         )
+        tell_of_metrics(self.rollouts_api, target)
         pace = {
             "RETIRE_AFTER_SECONDS": str(target.retire_after_seconds),
             "ROLLOUT_TIMEOUT_SECONDS": str(target.rollout_timeout_seconds),
@@ -65,7 +66,9 @@ class ServingStack(Stack):
                 "AdvanceRollout": self._advance_rollout(pace),
                 "AwaitTick": await_tick,
                 "FinishRollout": self._reaching_cluster("FinishRollout", "finish_rollout", _READ),
-                "WriteEvidence": self._keeping_evidence("WriteEvidence", "write_evidence", _READ),
+                "WriteEvidence": self._keeping_evidence(
+                    "WriteEvidence", "write_evidence", (*_READ, "UpdateItem")
+                ),
                 "FailRollout": self._recording("FailRollout", "fail_rollout", _CHANGE),
                 "RetireRevision": self._reaching_cluster(
                     "RetireRevision", "retire_revision", _RELEASE
@@ -132,6 +135,7 @@ class ServingStack(Stack):
             timeout=Duration.minutes(1),
             cluster=True,
         )
+        tell_of_metrics(function, self._target)
         # Versions are read one by one.
         self._data.table.allow(function, "GetItem", *_ADVANCE)
         self._cluster.allow(function)

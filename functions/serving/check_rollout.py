@@ -2,6 +2,7 @@
 
 from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.tasks import task
+from controlplane.runtime.wiring.metrics import has_metric_source
 from controlplane.runtime.wiring.registry import artifacts
 from controlplane.runtime.wiring.serving import (
     deployment_repository,
@@ -19,4 +20,5 @@ def lambda_handler(given: RolloutInput) -> None:
         versions=version_catalog(),
         artifacts=artifacts(),
         cluster=rollout_cluster(),
+        has_metrics=has_metric_source(),
     )

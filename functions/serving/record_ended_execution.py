@@ -3,6 +3,7 @@
 import json
 from typing import Any, Self
 
+from controlplane.runtime.rollout_counts import count_ended_rollout
 from controlplane.runtime.rollouts import OpeningInput
 from controlplane.runtime.tasks import task
 from controlplane.runtime.wiring.metrics import evidence_store
@@ -13,6 +14,7 @@ from controlplane.runtime.wiring.serving import (
 )
 from controlplane.serving.closing import write_evidence
 from controlplane.serving.ended_execution import record_ended_execution
+from controlplane.serving.states import RolloutState
 
 
 class EndedExecution(OpeningInput):
@@ -40,6 +42,7 @@ def lambda_handler(given: EndedExecution) -> None:
         policies=serving_policies(),
     )
     if ended is not None:
+        count_ended_rollout(RolloutState.FAILED)
         write_evidence(
             given.tenant_id,
             given.project,

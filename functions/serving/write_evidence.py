@@ -1,7 +1,8 @@
 """State machine task: keep the evidence of a rollout that has ended, and count how it did."""
 
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from typing import Any
 
+from controlplane.runtime.rollout_counts import count_ended_rollout
 from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.tasks import task
 from controlplane.runtime.wiring.metrics import evidence_store
@@ -10,7 +11,8 @@ from controlplane.serving.closing import write_evidence
 
 
 @task(RolloutInput.model_validate)
-def lambda_handler(given: RolloutInput) -> None:
+def lambda_handler(given: RolloutInput) -> dict[str, Any]:
+    """How the rollout ended, for the execution's output; all None where none has."""
     rollout = write_evidence(
         given.tenant_id,
         given.project,
@@ -19,6 +21,12 @@ def lambda_handler(given: RolloutInput) -> None:
         deployments=deployment_repository(),
         evidence=evidence_store(),
     )
-    if rollout is not None:
-        with single_metric(name="RolloutsEnded", unit=MetricUnit.Count, value=1) as metric:
-            metric.add_dimension(name="state", value=rollout.state)
+    if rollout is None:
+        return dict.fromkeys(("version", "state", "reason", "rolled_back_seconds"))
+    count_ended_rollout(rollout.state)
+    return {
+        "version": rollout.model_version,
+        "state": rollout.state,
+        "reason": rollout.reason.code if rollout.reason else None,
+        "rolled_back_seconds": rollout.rolled_back_seconds,
+    }

@@ -187,6 +187,16 @@ class MemoryCluster:
         self._write_marked(transition, mark, {served.name: 100})
         return self._done("finish", transition.canary.name)
 
+    def restore(self, transition: Transition) -> Sequence[ClusterChange]:
+        self._answer("restore")
+        if not self._is_last(transition):
+            return ()
+        spec = transition.canary
+        self.revisions[spec.tenant_id, spec.name] = spec
+        self.replicas[spec.tenant_id, spec.name] = max(1, spec.settings.autoscaling.min_replicas)
+        self.touch(spec.tenant_id, spec.name)
+        return self._done("restore", spec.name)
+
     # RevisionCluster
 
     def find_revision_mark(self, tenant_id: str, name: str) -> str | None:
@@ -259,7 +269,9 @@ class MemoryCluster:
 
     def _is_last(self, transition: Transition) -> bool:
         route = self.routes.get(_place(transition))
-        return route is None or route.marked_by <= transition.rollout_id  # AUDIT
+        if route is None or route.marked_by in ("", transition.rollout_id):
+            return True
+        return route.began < transition.began
 
     def _pass_time(self, place: Place, looks: int = 1) -> None:
         """What was written comes into effect after some looks."""

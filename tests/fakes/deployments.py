@@ -14,7 +14,7 @@ from controlplane.serving.deployment_events import (
     ServingEvent,
     ServingPolicyChanged,
 )
-from controlplane.serving.model import Deployment, Rollout, ServedVersion
+from controlplane.serving.model import Deployment, ObjectPin, Rollout, ServedVersion
 from controlplane.serving.progress import Tick
 from controlplane.serving.project_policy import ServingPolicy
 from tests.fakes.table import MemoryTable, create, page_of, require, reserve
@@ -218,6 +218,10 @@ class MemoryVersionCatalog:
             uri=version.uri,
             format=version.format,
             files={file.path: file.sha256 for file in version.files},
+            pins={
+                file.path: ObjectPin(size=file.size, version_id=file.version_id)
+                for file in version.files
+            },
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from controlplane.runtime import access_cache
 from local.bench.wire import Call, Wire
-from tests.functions.api_calls import Api, operations
+from tests.functions.api_calls import Api, invoke, operations
 from tests.functions.cloud import Cloud
 from tests.functions.deployments import DEPLOYMENT, ROLLOUT, TOLD, put_deployments
 from tests.functions.examples import PUBLIC_KEY, RESTRICTION
@@ -238,7 +238,9 @@ class Populated:
         aliases = {"aliases": {"champion": 2, "staging": 2, "idle": 3}}
         assert call("POST", "/projects/vision/models/digits/aliases", aliases).status == 200
         self.names["alias"] = "staging"
-        self.names["rollout"] = acme.serve(1)["rollout_id"]
+        served = acme.serve(1)
+        invoke("serving/write_evidence", served)
+        self.names["rollout"] = served["rollout_id"]
         self.names["upload"] = acme.open_upload()["upload"]["upload"]
         self.names["version"] = "3"
         put_people(cloud)

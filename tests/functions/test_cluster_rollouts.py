@@ -12,7 +12,7 @@ from controlplane.adapters.kubernetes_rollouts import KubernetesRollouts
 from controlplane.adapters.rollout_observers import observers
 from controlplane.errors import ConcurrentChangeError
 from controlplane.limits import Isolation
-from controlplane.serving.cluster_ports import Mechanism, Traffic, Transition
+from controlplane.serving.cluster_ports import Mechanism, Traffic, TrafficMark, Transition
 from controlplane.serving.ports import RevisionState
 from controlplane.serving.runtimes import CATALOG
 from controlplane.serving.settings import (
@@ -60,6 +60,7 @@ def transition(cluster: Cluster) -> Transition:
         mechanism=Mechanism.ROUTE,
         canary=revision(cluster.tenant, 2),
         stable=revision(cluster.tenant, 1),
+        began="2026-01-01T00:02:00Z",
     )
 
 
@@ -67,7 +68,11 @@ def transition(cluster: Cluster) -> Transition:
 def serving(cluster: Cluster, rollouts: KubernetesRollouts, transition: Transition) -> Cluster:
     """Version 1 serves alone."""
     first = replace(
-        transition, rollout_id="r-00000001", canary=revision(cluster.tenant, 1), stable=None
+        transition,
+        rollout_id="r-00000001",
+        canary=revision(cluster.tenant, 1),
+        stable=None,
+        began="2026-01-01T00:01:00Z",
     )
     rollouts.prepare(first)
     become_ready(cluster, STABLE)
@@ -277,8 +282,70 @@ def test_the_stable_revision_is_held_at_its_present_size_and_the_canary_comes_up
     rollouts.finish(scaled, promoted=False)
     assert [_size(serving, name) for name in (STABLE, CANARY)] == [(1, 8), (5, 8)]
     # Once more, when the next rollout has begun to move the traffic: it touches nothing.
-    rollouts.shift(replace(scaled, rollout_id="r-00000003"), Traffic(10))
+    rollouts.shift(
+        replace(scaled, rollout_id="r-00000000", began="2026-01-01T00:03:00Z"), Traffic(10)
+    )
     assert rollouts.finish(scaled, promoted=False) == []
+
+
+@pytest.mark.parametrize("rollout_id", ["r-00000000", "r-ffffffff"])
+def test_what_was_held_is_released_by_a_rollout_that_never_wrote_the_route(
+    serving: Cluster, rollouts: KubernetesRollouts, transition: Transition, rollout_id: str
+) -> None:
+    """The route has the mark of the one before, and which identifier is greater says nothing."""
+    wanted = replace(transition, rollout_id=rollout_id)
+    path = f"/apis/apps/v1/namespaces/{serving.namespace}/deployments/{STABLE}-predictor"
+    serving.server.call("PATCH", path, {"spec": {"replicas": 5}}, media=MERGE)
+    rollouts.prepare(wanted)
+    assert _size(serving, STABLE)[0] == 5
+
+    rollouts.finish(wanted, promoted=False)
+
+    assert _size(serving, STABLE)[0] == 1
+    assert serving.weights("vision--digits") == {f"{STABLE}-predictor": 100}
+
+
+def test_an_end_that_is_overtaken_between_its_look_and_its_write_is_refused(
+    serving: Cluster, rollouts: KubernetesRollouts, transition: Transition
+) -> None:
+    rollouts.roll_back(transition)
+    api = rollouts._api.as_deployer(transition.tenant_id)
+    observer = rollouts._observers[Mechanism.ROUTE]
+    changes = rollouts._compiler(transition).finish(transition, promoted=False)
+    tied, _ = observer.guard_end(api, transition, changes)
+    newer = replace(transition, rollout_id="r-00000000", began="2026-01-01T00:03:00Z")
+    rollouts.shift(newer, Traffic(10))
+
+    with pytest.raises(ConcurrentChangeError):
+        api.apply(tied.path, tied.body)
+
+
+def test_what_a_rollout_did_last_is_read_off_the_route(
+    serving: Cluster, rollouts: KubernetesRollouts, transition: Transition
+) -> None:
+    assert serving.weights("vision--digits") == {f"{STABLE}-predictor": 100}
+    assert rollouts.observe(transition).mark is TrafficMark.NONE
+    rollouts.shift(transition, Traffic(10))
+    assert rollouts.observe(transition).mark is TrafficMark.SHIFTING
+    rollouts.promote(transition)
+    assert rollouts.observe(transition).mark is TrafficMark.PROMOTED
+    rollouts.roll_back(transition)
+    assert rollouts.observe(transition).mark is TrafficMark.ROLLED_BACK
+
+
+def test_an_in_place_rollout_is_undone_with_the_settings_of_before(
+    serving: Cluster, rollouts: KubernetesRollouts, transition: Transition
+) -> None:
+    before = serving.service(STABLE)["spec"]
+    in_place = replace(transition, canary=revision(serving.tenant, 1), stable=None)
+    large = in_place.canary.settings.model_copy(update={"resources": Resources(memory="9Gi")})
+    rollouts.prepare(replace(in_place, canary=replace(in_place.canary, settings=large)))
+    assert serving.service(STABLE)["spec"] != before
+
+    rollouts.restore(in_place)
+
+    assert serving.service(STABLE)["spec"] == before
+    assert serving.weights("vision--digits") == {f"{STABLE}-predictor": 100}
 
 
 def _size(cluster: Cluster, name: str) -> tuple[int, int]:
@@ -333,24 +400,18 @@ def test_what_stands_against_a_canary_is_said_all_at_once(
 def test_a_quota_that_is_overdrawn_is_no_shortage_for_what_needs_nothing_of_it(
     serving: Cluster, rollouts: KubernetesRollouts, transition: Transition
 ) -> None:
-    """It was lowered below what runs: of GPUs, which this canary has none of."""
-    overdrawn = {"requests.nvidia.com/gpu": ("0", "2"), "pods": ("1", "3")}
-    for index in range(2):
-        bound, used = ({name: pair[part] for name, pair in overdrawn.items()} for part in (0, 1))
-        if index:
-            bound["pods"] = "10"
-        lower(serving, bound, used)
-        found = [reason.code for reason in rollouts.find_obstacles(transition)]
-        assert found == ([] if index else ["QuotaExceeded"])
-
-
-def lower(cluster: Cluster, hard: dict[str, str], used: dict[str, str]) -> None:
-    """What the tenant may have, and what it has, as the quotas' controller writes it down."""
-    quotas = f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"
-    name = cluster.server.call("GET", quotas).body["items"][0]["metadata"]["name"]
-    status = {"status": {"hard": hard, "used": used}}
-    changed = cluster.server.call("PATCH", f"{quotas}/{name}/status", status, media=MERGE)
+    """It was lowered below what runs, which may stay."""
+    rollouts.prepare(transition)
+    quotas = f"/api/v1/namespaces/{serving.namespace}/resourcequotas"
+    name = serving.server.call("GET", quotas).body["items"][0]["metadata"]["name"]
+    lowered = {"spec": {"hard": {"count/inferenceservices.serving.kserve.io": "1"}}}
+    changed = serving.server.call("PATCH", f"{quotas}/{name}", lowered, media=MERGE)
     assert changed.code == 200, changed.body
+    assert int(changed.body["status"]["used"]["count/inferenceservices.serving.kserve.io"]) > 1
+
+    assert list(rollouts.find_obstacles(transition)) == []
+    third = replace(transition, canary=revision(serving.tenant, 3))
+    assert [each.code for each in rollouts.find_obstacles(third)] == ["QuotaExceeded"]
 
 
 def test_the_way_back_to_a_warm_revision_waits_for_no_more_copies_than_it_has(
@@ -363,9 +424,12 @@ def test_the_way_back_to_a_warm_revision_waits_for_no_more_copies_than_it_has(
     accept(serving)
     rollouts.finish(transition, promoted=True)
     accept(serving)
-    grown = f"/apis/apps/v1/namespaces/{serving.namespace}/deployments/{CANARY}-predictor"
-    larger = {"spec": {"replicas": 7}}
-    assert serving.server.call("PATCH", grown, larger, media=MERGE).code == 200
+    for name, replicas in ((STABLE, 2), (CANARY, 7)):
+        path = f"/apis/apps/v1/namespaces/{serving.namespace}/deployments/{name}-predictor"
+        size = {"spec": {"replicas": replicas}}
+        assert serving.server.call("PATCH", path, size, media=MERGE).code == 200
+        counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+        serving.roll_out_predictor(name, **dict.fromkeys(counts, replicas))
     roomy = DeploymentSettings(autoscaling=Autoscaling(min_replicas=1, max_replicas=20))
     back = replace(
         transition,
@@ -378,7 +442,7 @@ def test_the_way_back_to_a_warm_revision_waits_for_no_more_copies_than_it_has(
     (change,) = rollouts.prepare(back)
 
     assert change.path.endswith("--v1")
-    assert change.body["spec"]["predictor"]["minReplicas"] == 1
+    assert change.body["spec"]["predictor"]["minReplicas"] == 2
     assert rollouts.observe(back).canary.state is RevisionState.READY
     cold = rollouts.prepare(replace(back, warm=False))
     assert [each.body["spec"]["predictor"]["minReplicas"] for each in cold] == [7, 7]

@@ -35,8 +35,9 @@ def path_of(rollout: Json) -> str:
 
 
 def test_a_plan_tells_steps_writes_and_traffic_and_changes_nothing(
-    call: Api, cloud: Cloud, served: Scenario
+    call: Api, cloud: Cloud, served: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("METRICS_SOURCE", "Prometheus")
     before = cloud.item(served.partition, "DEPLOYMENT#digits")
     planned = call("POST", f"{DEPLOYMENT}/plan", {"version": 2, "policy": CANARY})
 

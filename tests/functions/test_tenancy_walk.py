@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.functions.api_calls import Api, Operation, Person, operations
+from tests.functions.api_calls import Api, Operation, Person, invoke, operations
 from tests.functions.cloud import Cloud
 from tests.functions.deployments import TOLD, put_deployments
 from tests.functions.examples import PUBLIC_KEY
@@ -74,7 +74,9 @@ def objects(cloud: Cloud, acme: Scenario) -> Objects:
     for content in (b"one", b"two"):
         acme.upload_with({"dataset_digest": "d1"}, content=content)
     acme.call("PUT", "/projects/vision/models/digits/aliases/staging", {"version": 1})
-    rollout = acme.serve(1)["rollout_id"]
+    served = acme.serve(1)
+    invoke("serving/write_evidence", served)
+    rollout = served["rollout_id"]
     upload = acme.open_upload()["upload"]["upload"]
     key = {"name": "release", "public_key": PUBLIC_KEY}
     assert (

@@ -5,18 +5,22 @@ and the stable version has all the pods that were promised.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from controlplane.adapters.tenant_namespaces import ISOLATION
 from controlplane.errors import (
     ClusterRefusedError,
     ClusterUnavailableError,
     ConcurrentChangeError,
 )
-from controlplane.serving.cluster_ports import Mechanism, Traffic, Transition
+from controlplane.limits import Isolation
+from controlplane.serving.cluster_ports import Mechanism, Traffic, TrafficMark, Transition
 from controlplane.serving.ports import RevisionState
+from controlplane.serving.settings import Autoscaling, DeploymentSettings
 from tests.scripted_cluster.server import scripted_cluster
-from tests.scripted_cluster.world import REPLICAS, World, uri
+from tests.scripted_cluster.world import REPLICAS, World, transition, uri
 
 MECHANISMS = [Mechanism.KNATIVE, Mechanism.SPEC_CANARY, Mechanism.GROUP]
 
@@ -139,6 +143,78 @@ def test_nothing_late_brings_a_canary_back_that_was_rolled_back(world: World) ->
 
     world.cluster.settle()
     assert world.shares() == {1: 100}
+
+
+@pytest.mark.parametrize("older", ["r-00000000", "r-ffffffff"])
+@pytest.mark.parametrize("mechanism", [Mechanism.KNATIVE, Mechanism.SPEC_CANARY])
+def test_an_end_that_comes_late_writes_nothing_whatever_its_identifier(
+    mechanism: Mechanism, older: str
+) -> None:
+    """Identifiers are hashes: what counts is which rollout began later."""
+    with scripted_cluster() as cluster:
+        world = World(cluster, mechanism)
+        world.serve()
+        late = replace(world.next(), rollout_id=older, began="2025-12-31T23:00:00Z")
+        _at(world, 50)
+        before = len(cluster.writes)
+
+        assert world.rollouts.finish(late, promoted=False) == []
+        assert world.rollouts.restore(replace(late, stable=None)) == []
+        assert len(cluster.writes) == before
+
+
+def test_a_rollback_leaves_the_canary_on_the_nodes_of_a_tenant_of_its_own() -> None:
+    """`spec.canary` is written whole; pods of another template would be others, on nodes of everybody's."""
+    with scripted_cluster() as cluster:
+        world = World(cluster, Mechanism.SPEC_CANARY)
+        labels = {ISOLATION: str(Isolation.DEDICATED)}
+        named = {"metadata": {"name": "tenant-acme", "labels": labels}}
+        cluster.objects.put("api/v1/namespaces/tenant-acme", named)
+        world.serve()
+        wanted = _at(world, 50)
+        (entry,) = world.service()["spec"]["canary"]
+
+        world.rollouts.roll_back(wanted)
+
+        (after,) = world.service()["spec"]["canary"]
+        assert entry["predictor"]["nodeSelector"]
+        assert after == entry | {"trafficPercent": 0}
+
+
+def test_what_a_rollout_did_last_is_read_off_the_traffic(world: World) -> None:
+    wanted = world.next()
+    other = replace(wanted, rollout_id="r-ffffffff")
+    world.rollouts.prepare(wanted)
+    world.cluster.settle()
+    assert world.observe(wanted).mark is TrafficMark.SHIFTING
+    world.shift(wanted, 50)
+    world.rollouts.promote(wanted)
+    assert world.observe(wanted).mark is TrafficMark.PROMOTED
+    with pytest.raises(ConcurrentChangeError):
+        world.shift(wanted, 50)
+    assert world.observe(other).mark is TrafficMark.NONE
+
+
+def test_an_in_place_rollout_is_undone_with_the_settings_of_before(world: World) -> None:
+    """And nothing of it that is held up on its way is heeded any more."""
+    in_place = replace(
+        transition(1, world.mechanism), rollout_id="r-00000009", began="2026-01-01T01:00:00Z"
+    )
+    larger = Autoscaling(min_replicas=REPLICAS + 1, max_replicas=REPLICAS + 1)
+    wanted = replace(in_place.canary, settings=DeploymentSettings(autoscaling=larger))
+    changed = replace(in_place, canary=wanted)
+    world.rollouts.prepare(changed)
+    world.cluster.settle()
+    assert world.pods(1) == REPLICAS + 1
+
+    world.rollouts.restore(in_place)
+    world.cluster.settle()
+
+    assert world.shares() == {1: 100}
+    assert world.observe(in_place).mark is TrafficMark.ROLLED_BACK
+    with pytest.raises(ConcurrentChangeError):
+        world.rollouts.prepare(changed)
+    assert world.pods(1) >= REPLICAS
 
 
 @pytest.mark.parametrize("fate", ["failing", "losing"])

@@ -56,6 +56,7 @@ def transition(number: int, mechanism: Mechanism, stable: int | None = None) -> 
         mechanism=mechanism,
         canary=revision(number, mechanism),
         stable=None if stable is None else revision(stable, mechanism, f"r-{number:08}"),
+        began=f"2026-01-01T00:{number:02}:00Z",
     )
 
 

@@ -27,6 +27,7 @@ from controlplane.serving.deployment_events import (
     DeploymentSwitched,
 )
 from controlplane.serving.model import Deployment, DeploymentRequest, DeploymentStatus, ServingState
+from controlplane.serving.queue import retire_all
 from controlplane.serving.settings import Autoscaling, DeploymentSettings
 from controlplane.serving.switching import switch_deployment
 from tests.unit.serving.world import NAME, PLACE, PROJECT, TENANT, World, revision
@@ -127,6 +128,41 @@ def test_a_stopped_deployment_keeps_what_it_serves_and_runs_again(world: World) 
     assert cluster.stopped == set()
     resumed = world.deployment
     assert (resumed.status, resumed.stable) == (DeploymentStatus.READY, stable)
+
+
+@pytest.mark.parametrize("also_resumed", [False, True])
+def test_a_deployment_deleted_while_it_was_stopped_takes_a_new_version_up(
+    world: World, also_resumed: bool
+) -> None:
+    cluster = MemorySwitch()
+    world.roll_out(1)
+    stop(world)
+    switch(world, cluster)
+    if also_resumed:
+        resume(world)
+
+    found = world.deployment
+    gone = retire_all(found, now())
+    world.table.deployments[PLACE] = gone
+    switch(world, cluster)
+    world.roll_out(2)
+
+    assert world.deployment.serving is ServingState.RUNNING
+    assert world.deployment.status is DeploymentStatus.READY
+
+
+@pytest.mark.parametrize("wanted", [ServingState.STOPPING, ServingState.RESUMING])
+def test_what_serves_nothing_is_not_left_between_stopped_and_running(
+    world: World, wanted: ServingState
+) -> None:
+    """An item that was written before deleting it made it run again."""
+    world.roll_out(1)
+    found = retire_all(world.deployment, now())
+    world.table.deployments[PLACE] = found.with_changes(serving=wanted)
+
+    switch(world, MemorySwitch())
+
+    assert world.deployment.serving is ServingState.RUNNING
 
 
 def test_stopping_twice_announces_it_once(world: World) -> None:

@@ -370,10 +370,11 @@ def test_old_copies_to_the_same_version_are_not_judged_again(begin: Begin) -> No
     metrics = road.world.metrics
     metrics.counts_copies = True
     metrics.answer_copies(revision(2), 500, 400)
-    road.tick()
-    for _ in range(2):
-        metrics.answer_copies(revision(2), 500)
+    for _ in range(3):
         road.tick()
+        metrics.answer_copies(revision(2), 500)
+    # From before the step on, so that its first figures count.
+    assert all(request.mirrored for request in metrics.asked)
 
     assert road.end() is RolloutState.PROMOTED
 

@@ -44,7 +44,9 @@ def lose_promotion(road: Road) -> None:
 
 
 def lean(begin: Begin) -> Road:
-    steps = Canary(steps=(CanaryStep(percent=25, bake_seconds=5), CanaryStep(percent=75)))
+    steps = Canary(
+        steps=(CanaryStep(percent=25, bake_seconds=5), CanaryStep(percent=75, bake_seconds=5))
+    )
     road = begin(
         POLICY.model_copy(update={"capacity": Capacity.LEAN, "strategy": steps}),
         autoscaling=Autoscaling(min_replicas=COPIES, max_replicas=COPIES),

@@ -104,6 +104,7 @@ def test_an_older_version_that_comes_late_is_superseded(world: World) -> None:
 
     assert [opened.action for opened in late] == [Action.NOTHING, Action.NOTHING]
     assert [event.state for event in world.ended()][-2:] == [RolloutState.SUPERSEDED] * 2
+    assert len({event.rollout_id for event in world.ended()}) == len(world.ended()) == 3
     assert not any(event.needs_execution for event in world.ended())
     assert world.deployment.stable is not None
     assert world.deployment.stable.model_version == 3
@@ -289,6 +290,9 @@ def other_model_is_served(world: World) -> RegisteredVersion:
     """A version of model digits; the deployment digits serves the model letters."""
     registered = world.register(1)
     world.roll_out(2)
+    for number in (1, 2):
+        version = world.table.versions[*PLACE, number]
+        world.table.versions[TENANT, PROJECT, "letters", number] = version
     found = world.table.deployments[PLACE]
     world.table.deployments[PLACE] = found.with_changes(model="letters", last_position="")
     return registered

@@ -43,10 +43,12 @@ def plan(
     version: int = 2,
     policy: RolloutPolicy | None = CANARY,
     catalog: MemoryVersionCatalog | None = None,
+    *,
+    has_metrics: bool = True,
 ) -> RolloutPlan:
     return plan_rollout(
         *PLACE,
-        PlanQuestion(RolloutRequest(version=version, policy=policy), 0.01),
+        PlanQuestion(RolloutRequest(version=version, policy=policy), 0.01, has_metrics),
         deployments=world.deployments,
         versions=catalog or MemoryVersionCatalog(world.table),
         aliases=MemoryAliasDirectory(),
@@ -118,6 +120,14 @@ def test_what_the_projects_policy_has_against_it_is_told(world: World) -> None:
     reason = Reason(code="NotApproved", message="nobody approved it", remedy="Approve it.")
     catalog.obstacles[2] = [reason]
     assert plan(world, catalog=catalog).obstacles == [reason]
+
+
+def test_what_would_only_wait_for_figures_is_told(world: World) -> None:
+    put(world, stable=1)
+    told = plan(world, has_metrics=False)
+    assert [obstacle.code for obstacle in told.obstacles] == ["NoMetricSource"]
+    put(world, stable=None)
+    assert plan(world, has_metrics=False).obstacles == []
 
 
 def test_a_runtime_that_does_not_fit_is_told_and_nothing_is_planned(world: World) -> None:

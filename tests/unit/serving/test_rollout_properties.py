@@ -118,6 +118,7 @@ class JudgedRollouts(RuleBasedStateMachine):
         self.world.cluster.on_write = self._check_write
         self.bad: set[int] = set()
         self.by_hand: set[str] = set()
+        self.lose_promotion = False
         self.executions: list[Execution] = []
         self.dead: list[Execution] = []
         self.registered: list[RegisteredVersion] = []
@@ -211,13 +212,18 @@ class JudgedRollouts(RuleBasedStateMachine):
 
         self.world.table.interrupt = crash
         self._step(self._pick(which))
-        self.world.table.interrupt = None
+
+    @rule()
+    def lose_the_record_of_a_promotion(self) -> None:
+        """The next one, whenever it comes: the record says less than the canary has."""
+        self.lose_promotion = True
 
     @precondition(lambda self: self._alive())
     @rule(which=PICK)
     def crash_after_it_is_recorded(self, which: int) -> None:
         count("answers of tasks that were lost")
         self._pick(which).repeat()
+        self.world.table.interrupt = None
 
     @rule(answers=st.integers(1, 2))
     def lose_answers(self, answers: int) -> None:
@@ -322,6 +328,9 @@ class JudgedRollouts(RuleBasedStateMachine):
         if verb not in ("shift", "promote") or active is None:
             return
         assert active.rollout_id not in self.taken_away
+        if verb == "promote" and self.lose_promotion:
+            self.lose_promotion = False
+            self.world.table.interrupt = self._lose_record
         record = self.world.rollout(active.rollout_id)
         progress, plan = record.progress or Progress(), record.plan
         assert plan is not None
@@ -336,9 +345,14 @@ class JudgedRollouts(RuleBasedStateMachine):
         passed = progress.phase is not Phase.PREPARING and progress.step >= len(steps) - 1
         assert passed or not steps or record.rollout_id in self.by_hand
 
+    def _lose_record(self) -> None:
+        count("promotions whose record was lost")
+        raise CrashError("it died")
+
     def _step(self, execution: Execution) -> None:
         before = len(self.world.table.ticks)
         execution.step()
+        self.world.table.interrupt = None  # a record that was not tried cannot be lost
         new = list(self.world.table.ticks.values())[before:]
         for tick in new:
             count("ticks of rollouts")

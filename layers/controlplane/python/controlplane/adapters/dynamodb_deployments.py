@@ -17,10 +17,9 @@ from controlplane.adapters.dynamodb_items import (
     tombstone,
 )
 from controlplane.adapters.dynamodb_models import version_key
-from controlplane.adapters.dynamodb_projects import project_key
+from controlplane.adapters.dynamodb_projects import deployment_count, project_key
 from controlplane.adapters.dynamodb_quotas import refuse_without_room, reservation_writes
 from controlplane.adapters.dynamodb_table import (
-    ConditionFailedError,
     Key,
     Table,
     TransactionCancelledError,
@@ -29,15 +28,21 @@ from controlplane.adapters.dynamodb_table import (
     project_partition,
 )
 from controlplane.adapters.dynamodb_tenants import tenant_key
-from controlplane.errors import ConcurrentChangeError, NotFoundError
+from controlplane.errors import (
+    ConcurrentChangeError,
+    LimitExceededError,
+    NotFoundError,
+    RequestInFlightError,
+)
 from controlplane.limits import Reservation
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.serving.deployment_events import (
     DeploymentCreated,
     DeploymentDeleted,
+    RolloutEnded,
     ServingEvent,
 )
-from controlplane.serving.model import Deployment, Rollout
+from controlplane.serving.model import MAX_DEPLOYMENTS, Deployment, Rollout
 from controlplane.serving.progress import Tick
 from controlplane.tenancy.model import Tenant
 
@@ -112,14 +117,17 @@ class DynamoDBDeployments:
         *,
         limit: int | None = None,
         ticks: Sequence[Tick] = (),
+        endings: Sequence[RolloutEnded] = (),
     ) -> None:
+        told = {ending.rollout_id: ending for ending in endings}
         held_before = old.held_versions if old else frozenset()
         taken, freed = new.held_versions - held_before, held_before - new.held_versions
         room = _room(held_before, new.held_versions, limit)
         writes = [
             *reservation_writes(tenant_id, room),
             _deployment_write(tenant_id, project, old, new, event),
-            *(_rollout_write(tenant_id, project, rollout) for rollout in rollouts),
+            *([] if old else [deployment_count(tenant_id, project, 1)]),
+            *(_rollout_write(tenant_id, project, r, told.get(r.rollout_id)) for r in rollouts),
             *(_history_write(tenant_id, project, rollout) for rollout in rollouts),
             *(_tick_write(tenant_id, project, new.name, tick) for tick in ticks),
             *(_mark(tenant_id, project, new, number, "ADD") for number in sorted(taken)),
@@ -146,8 +154,16 @@ class DynamoDBDeployments:
         if is_tombstone(self._table.get(owner)):
             raise NotFoundError(f"there is no project {project}")
         item = as_item(deployment_key(tenant_id, project, deployment.name), deployment, event)
-        present = Write(owner, kind="check", condition=PRESENT)
-        made = create(self._table, tenant_id, item, request, also=[present])
+        counted = deployment_count(tenant_id, project, 1, MAX_DEPLOYMENTS)
+        try:
+            made = create(self._table, tenant_id, item, request, also=[counted])
+        except RequestInFlightError:
+            if (self._table.get(owner) or {}).get("deployments", 0) >= MAX_DEPLOYMENTS:
+                raise LimitExceededError(
+                    f"project {project} has {MAX_DEPLOYMENTS} deployments",
+                    remedy="Delete some that are not needed, or use another project.",
+                ) from None
+            raise
         return Deployment.model_validate(made)
 
     def save_progress(
@@ -179,6 +195,20 @@ class DynamoDBDeployments:
                 f"rollout {rollout.rollout_id} has changed meanwhile", remedy="Try again."
             ) from cancelled
 
+    def record_evidence(
+        self, tenant_id: str, project: str, rollout: Rollout, evidence: str
+    ) -> None:
+        keys = (
+            rollout_key(tenant_id, project, rollout.deployment, rollout.rollout_id),
+            history_key(tenant_id, project, rollout),
+        )
+        try:
+            self._table.transact([_evidence_write(key, evidence) for key in keys])
+        except TransactionCancelledError as cancelled:
+            raise ConcurrentChangeError(
+                f"rollout {rollout.rollout_id} has changed meanwhile", remedy="Try again."
+            ) from cancelled
+
     def list_rollouts(
         self, tenant_id: str, project: str, deployment: str, page: PageRequest
     ) -> Page[Rollout]:
@@ -200,8 +230,8 @@ class DynamoDBDeployments:
         key = deployment_key(tenant_id, project, deployment.name)
         gone = put_over(key, tombstone(key, event, deployment.version), deployment.version)
         try:
-            self._table.put(gone)
-        except ConditionFailedError as changed:
+            self._table.transact([gone, deployment_count(tenant_id, project, -1)])
+        except TransactionCancelledError as changed:
             raise ConcurrentChangeError(
                 f"deployment {deployment.name} has changed meanwhile"
             ) from changed
@@ -253,9 +283,11 @@ def _deployment_write(
     return put_over(key, as_item(key, stored, event), known)
 
 
-def _rollout_write(tenant_id: str, project: str, rollout: Rollout) -> Write:
+def _rollout_write(
+    tenant_id: str, project: str, rollout: Rollout, ending: RolloutEnded | None = None
+) -> Write:
     key = rollout_key(tenant_id, project, rollout.deployment, rollout.rollout_id)
-    return Write(key, item=as_item(key, rollout))
+    return Write(key, item=as_item(key, rollout, ending))
 
 
 def _history_write(tenant_id: str, project: str, rollout: Rollout) -> Write:
@@ -263,6 +295,16 @@ def _history_write(tenant_id: str, project: str, rollout: Rollout) -> Write:
     key = history_key(tenant_id, project, rollout)
     shown = rollout.model_copy(update={"plan": None, "progress": None, "policy": None})
     return Write(key, item=as_item(key, shown))
+
+
+def _evidence_write(key: Key, evidence: str) -> Write:
+    return Write(
+        key,
+        kind="update",
+        update="SET evidence = :evidence",
+        condition="attribute_exists(pk)",
+        values={":evidence": evidence},
+    )
 
 
 def _progress_write(tenant_id: str, project: str, rollout: Rollout, known: int) -> Write:

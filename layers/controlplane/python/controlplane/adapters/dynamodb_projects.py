@@ -1,6 +1,7 @@
 """Projects: PROJECT#<name> in the tenant's partition."""
 
 from controlplane.adapters.dynamodb_items import (
+    PRESENT,
     UNCHANGED,
     VERSION,
     as_item,
@@ -21,9 +22,24 @@ from controlplane.limits import Reservation
 from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 
+_ROOM = "attribute_not_exists(deployments) OR deployments < :most"
+
 
 def project_key(tenant_id: str, name: str) -> Key:
     return Key(tenant_partition(tenant_id), f"PROJECT#{name}")
+
+
+def deployment_count(tenant_id: str, project: str, more: int, most: int | None = None) -> Write:
+    """One deployment more, or fewer, in its project, if that is there and had fewer than `most`."""
+    limited = {":most": most} if most is not None else {}
+    return Write(
+        project_key(tenant_id, project),
+        kind="update",
+        update="ADD deployments :more, #version :one",
+        condition=f"{PRESENT} AND ({_ROOM})" if limited else PRESENT,
+        names=VERSION,
+        values={":more": more, ":one": 1, **limited},
+    )
 
 
 class DynamoDBProjects:

@@ -115,6 +115,19 @@ def weights_of(route: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
+def shares_of(route: Mapping[str, Any]) -> dict[str, int]:
+    """Revision names, and the most that any rule gives them: by its weights, by a header, or in copies."""
+    shares: dict[str, int] = {}
+    for rule in route["spec"].get("rules", []):
+        mirrors = [f["requestMirror"] for f in rule.get("filters", []) if "requestMirror" in f]
+        led = [(backend, backend.get("weight", 1)) for backend in rule.get("backendRefs", [])]
+        led += [(mirror["backendRef"], mirror.get("percent", 100)) for mirror in mirrors]
+        for backend, share in led:
+            name = str(backend["name"]).removesuffix("-predictor")
+            shares[name] = max(int(share), shares.get(name, 0))
+    return shares
+
+
 def _rule(
     match: dict[str, Any], weights: Mapping[str, int], mirrors: list[dict[str, Any]]
 ) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from controlplane.adapters.cluster_paths import (
 )
 from controlplane.adapters.kserve_manifests import STOP, SUSPENDED, SUSPENSION, inference_service
 from controlplane.adapters.kserve_readiness import observe
-from controlplane.adapters.kserve_routes import http_route, weights_of
+from controlplane.adapters.kserve_routes import http_route, shares_of
 from controlplane.adapters.kubernetes_api import KubernetesApi
 from controlplane.adapters.tenant_namespaces import Placement, placement
 from controlplane.errors import ClusterRefusedError
@@ -61,7 +61,7 @@ class KubernetesRevisions:
     ) -> Mapping[str, int] | None:
         path = route_path(tenant_id, project, deployment)
         route = self._api.as_deployer(tenant_id).find(path)
-        return weights_of(route) if route else None
+        return shares_of(route) if route else None
 
     def delete_route(self, tenant_id: str, project: str, deployment: str) -> None:
         path = route_path(tenant_id, project, deployment)

@@ -3,7 +3,9 @@
 Every call is made in the name of the tenant's own account, so that none reaches another tenant's namespace.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from controlplane.adapters.kserve_routes import Gateway
@@ -11,6 +13,8 @@ from controlplane.adapters.kubernetes_api import KubernetesApi
 from controlplane.adapters.kubernetes_revisions import placement_of
 from controlplane.adapters.rollout_changes import Surroundings
 from controlplane.adapters.rollout_compilers import compiler_of
+from controlplane.adapters.rollout_guards import as_last_word
+from controlplane.errors import ClusterRefusedError, ClusterUnavailableError
 from controlplane.reasons import Reason
 from controlplane.serving.cluster_ports import (
     ClusterChange,
@@ -22,6 +26,8 @@ from controlplane.serving.cluster_ports import (
     TransitionObservation,
 )
 
+logger = logging.getLogger(__name__)
+
 
 class Observer(Protocol):
     """Reads one mechanism's objects, with the API in the name of the tenant."""
@@ -32,10 +38,6 @@ class Observer(Protocol):
         """How many replicas the stable revision is to have at present; 0 without one."""
         ...
 
-    def is_last(self, api: KubernetesApi, transition: Transition) -> bool:
-        """Whether no later rollout has written the deployment's traffic."""
-        ...
-
     def guard(
         self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]
     ) -> Sequence[ClusterChange]:
@@ -44,6 +46,12 @@ class Observer(Protocol):
         Raises ConcurrentChangeError when this rollout was rolled back already, ClusterRefusedError when the cluster
         would take them for something else.
         """
+        ...
+
+    def guard_end(
+        self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]
+    ) -> Sequence[ClusterChange]:
+        """The same of what is done after the end: none when a later rollout has written the deployment's traffic."""
         ...
 
 
@@ -93,8 +101,9 @@ class KubernetesRollouts:
         return self._guarded(transition, compiler.promote(transition))
 
     def roll_back(self, transition: Transition) -> Sequence[ClusterChange]:
-        """Without a read before it: nothing may stand between a breach and the stable revision."""
-        return self._sent(transition, self._compiler(transition).roll_back(transition))
+        """Without a read that it needs: nothing may stand between a breach and the stable revision."""
+        compiler = self._compiler(transition, self._placed(transition))
+        return self._sent(transition, compiler.roll_back(transition))
 
     def resize_stable(self, transition: Transition, replicas: int) -> Sequence[ClusterChange]:
         changes = self._compiler(transition).resize_stable(transition, replicas)
@@ -102,11 +111,13 @@ class KubernetesRollouts:
 
     def finish(self, transition: Transition, *, promoted: bool) -> Sequence[ClusterChange]:
         """Nothing of it when a later rollout has had the traffic since."""
-        api, observer = self._deployer(transition), self._observers[transition.mechanism]
-        if not observer.is_last(api, transition):
-            return []
         compiler = self._compiler(transition, self._needed(transition))
-        return self._sent(transition, compiler.finish(transition, promoted=promoted))
+        return self._ended(transition, compiler.finish(transition, promoted=promoted))
+
+    def restore(self, transition: Transition) -> Sequence[ClusterChange]:
+        compiler = self._compiler(transition, self._around(self._deployer(transition), transition))
+        changes = [as_last_word(change) for change in compiler.prepare(transition)]
+        return self._ended(transition, changes)
 
     def _compiler(
         self, transition: Transition, around: Surroundings | None = None
@@ -119,8 +130,20 @@ class KubernetesRollouts:
             return None
         return self._around(self._deployer(transition), transition)
 
+    def _placed(self, transition: Transition) -> Surroundings | None:
+        """`spec.canary` is written whole, and the nodes of a tenant's own are part of it, where they can be read."""
+        if transition.mechanism is not Mechanism.SPEC_CANARY:
+            return None
+        try:
+            return self._around(self._deployer(transition), transition)
+        except (ClusterUnavailableError, ClusterRefusedError) as unread:
+            logger.warning("a rollback goes on without the tenant's own placement: %s", unread)
+            return None
+
     def _around(self, api: KubernetesApi, transition: Transition) -> Surroundings:
-        replicas = self._observers[transition.mechanism].stable_replicas(api, transition)
+        # A revision that is warm stays as large as it is: the way back waits for no more copies than there are.
+        kept = replace(transition, stable=transition.canary) if transition.warm else transition
+        replicas = self._observers[transition.mechanism].stable_replicas(api, kept)
         return Surroundings(self._gateway, placement_of(api, transition.tenant_id), replicas)
 
     def _guarded(
@@ -129,6 +152,14 @@ class KubernetesRollouts:
         observer = self._observers[transition.mechanism]
         return self._sent(
             transition, observer.guard(self._deployer(transition), transition, changes)
+        )
+
+    def _ended(
+        self, transition: Transition, changes: Sequence[ClusterChange]
+    ) -> Sequence[ClusterChange]:
+        observer = self._observers[transition.mechanism]
+        return self._sent(
+            transition, observer.guard_end(self._deployer(transition), transition, changes)
         )
 
     def _sent(

@@ -33,8 +33,10 @@ def find_shortages(
         status = quota.get("status") or {}
         for name, hard in (status.get("hard") or quota["spec"].get("hard") or {}).items():
             free = parse_quantity(hard) - parse_quantity((status.get("used") or {}).get(name, "0"))
-            if name in needed and needed[name] > free:
-                yield _shortage(name, needed[name], free)
+            wanted = needed.get(name, Decimal(0))
+            # A quota may be overdrawn, once it was lowered: that is no shortage for what needs nothing of it.
+            if wanted > max(free, Decimal(0)):
+                yield _shortage(name, wanted, free)
 
 
 def _shortage(name: str, needed: Decimal, free: Decimal) -> Reason:

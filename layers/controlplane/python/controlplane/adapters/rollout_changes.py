@@ -8,13 +8,18 @@ from controlplane.adapters.kserve_predictors import SHARED
 from controlplane.adapters.tenant_namespaces import Placement
 from controlplane.adapters.tenant_objects import object_path
 from controlplane.errors import ClusterRefusedError
-from controlplane.serving.cluster_ports import ClusterChange, Traffic, Transition
+from controlplane.serving.cluster_ports import ClusterChange, Traffic, TrafficMark, Transition
 from controlplane.serving.ports import RevisionSpec
 
-# What a rollout did last with the traffic, and which one: a write of it that comes late is told by this.
+# What a rollout did last with the traffic, which one, and since when it runs: a write that comes late is told by this.
 TRAFFIC = "headrace.dev/traffic"
 TRAFFIC_ROLLOUT = "headrace.dev/traffic-rollout"
-SHIFTING, PROMOTED, ROLLED_BACK = "Shifting", "Promoted", "RolledBack"
+TRAFFIC_SINCE = "headrace.dev/traffic-since"
+SHIFTING, PROMOTED, ROLLED_BACK = (
+    TrafficMark.SHIFTING.value,
+    TrafficMark.PROMOTED.value,
+    TrafficMark.ROLLED_BACK.value,
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Surroundings:
     """What of the cluster decides how objects are written.
 
     `gateway` is the Gateway's namespace and name. `floor` is how many replicas the stable revision has: neither it
-    nor the canary may have fewer while the rollout lasts.
+    nor the canary may have fewer while the rollout lasts. For a canary that is warm it is how many that one has.
     """
 
     gateway: tuple[str, str]
@@ -49,14 +54,18 @@ def guarded(
 
 
 def marks(transition: Transition, phase: str) -> dict[str, str]:
-    return {TRAFFIC: phase, TRAFFIC_ROLLOUT: transition.rollout_id}
+    return {
+        TRAFFIC: phase,
+        TRAFFIC_ROLLOUT: transition.rollout_id,
+        TRAFFIC_SINCE: transition.began,
+    }
 
 
 def mark_tests(transition: Transition, phase: str) -> dict[str, str]:
-    """The same as tests of a JSON patch."""
+    """What of it a JSON patch tests."""
+    tested = {TRAFFIC: phase, TRAFFIC_ROLLOUT: transition.rollout_id}
     return {
-        f"/metadata/annotations/{name.replace('/', '~1')}": value
-        for name, value in marks(transition, phase).items()
+        f"/metadata/annotations/{name.replace('/', '~1')}": value for name, value in tested.items()
     }
 
 

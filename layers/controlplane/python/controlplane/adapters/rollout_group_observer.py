@@ -12,7 +12,7 @@ from controlplane.adapters.kserve_readiness import (
     progressing,
 )
 from controlplane.adapters.kubernetes_api import KubernetesApi
-from controlplane.adapters.rollout_guards import is_last, tie
+from controlplane.adapters.rollout_guards import mark_of, tie, tie_end
 from controlplane.adapters.rollout_shares import percentages
 from controlplane.errors import ClusterRefusedError
 from controlplane.serving.cluster_ports import ClusterChange, Transition, TransitionObservation
@@ -44,6 +44,7 @@ class GroupObserver:
             settled=settled,
             stable_replicas=stable_replicas,
             canary_replicas=canary_replicas,
+            mark=mark_of(canary, transition),
         )
 
     def stable_replicas(self, api: KubernetesApi, transition: Transition) -> int:
@@ -52,8 +53,11 @@ class GroupObserver:
         found = api.find(llm_path(transition.tenant_id, transition.stable.name))
         return int((found or {}).get("spec", {}).get("replicas", 0))
 
-    def is_last(self, api: KubernetesApi, transition: Transition) -> bool:
-        return is_last(api.find(llm_path(transition.tenant_id, transition.canary.name)), transition)
+    def guard_end(
+        self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]
+    ) -> Sequence[ClusterChange]:
+        path = llm_path(transition.tenant_id, transition.canary.name)
+        return tie_end(changes, api.find(path), path, transition)
 
     def guard(
         self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]

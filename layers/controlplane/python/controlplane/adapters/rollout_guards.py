@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from controlplane.adapters.rollout_changes import PROMOTED, ROLLED_BACK, TRAFFIC, TRAFFIC_ROLLOUT
+from controlplane.adapters.rollout_changes import (
+    ROLLED_BACK,
+    TRAFFIC,
+    TRAFFIC_ROLLOUT,
+    TRAFFIC_SINCE,
+)
 from controlplane.errors import ConcurrentChangeError
-from controlplane.serving.cluster_ports import ClusterChange, Transition
+from controlplane.serving.cluster_ports import ClusterChange, TrafficMark, Transition
 
-# What a rollout may still do after what it did last.
-_LEFT = {PROMOTED: frozenset({PROMOTED}), ROLLED_BACK: frozenset({ROLLED_BACK})}
+_LAST_WORDS = frozenset({TrafficMark.PROMOTED, TrafficMark.ROLLED_BACK})
 
 
 def tie(
@@ -24,29 +28,62 @@ def tie(
     """
     if found is None:
         return changes
-    mine = _rollout_of(found) == transition.rollout_id
-    done = found["metadata"]["annotations"].get(TRAFFIC, "") if mine else ""
+    done = mark_of(found, transition)
     return [_tied(change, found, done) if change.path == path else change for change in changes]
 
 
-def is_last(found: Mapping[str, Any] | None, transition: Transition) -> bool:
-    """Whether no rollout after this one has written the object's traffic; their ids are in order of time."""
-    return _rollout_of(found) <= transition.rollout_id
+def tie_end(
+    changes: Sequence[ClusterChange],
+    found: Mapping[str, Any] | None,
+    path: str,
+    transition: Transition,
+) -> Sequence[ClusterChange]:
+    """The same for what is done after the end; nothing when a rollout that began later has written the traffic."""
+    if found is None:
+        return changes
+    annotations = _annotations(found)
+    mine = annotations.get(TRAFFIC_ROLLOUT, "") in ("", transition.rollout_id)
+    if not mine and annotations.get(TRAFFIC_SINCE, "") >= transition.began:
+        return []
+    return [_at(change, found) if change.path == path else change for change in changes]
 
 
-def _rollout_of(found: Mapping[str, Any] | None) -> str:
-    annotations = (found or {"metadata": {}})["metadata"].get("annotations") or {}
-    return str(annotations.get(TRAFFIC_ROLLOUT, ""))
+def mark_of(found: Mapping[str, Any] | None, transition: Transition) -> TrafficMark:
+    """What this rollout did last with the object's traffic; NONE where another one was the last."""
+    annotations = _annotations(found)
+    if annotations.get(TRAFFIC_ROLLOUT) != transition.rollout_id:
+        return TrafficMark.NONE
+    said = annotations.get(TRAFFIC, "")
+    return TrafficMark(said) if said in list(TrafficMark) else TrafficMark.NONE
 
 
-def _tied(change: ClusterChange, found: Mapping[str, Any], done: str) -> ClusterChange:
+def as_last_word(change: ClusterChange) -> ClusterChange:
+    """A change that nothing of its rollout comes after."""
+    metadata = change.body.get("metadata", {})
+    annotations = metadata.get("annotations") or {}
+    if TRAFFIC not in annotations:
+        return change
+    spoken = metadata | {"annotations": annotations | {TRAFFIC: ROLLED_BACK}}
+    return replace(change, body=change.body | {"metadata": spoken})
+
+
+def _annotations(found: Mapping[str, Any] | None) -> Mapping[str, str]:
+    return (found or {"metadata": {}})["metadata"].get("annotations") or {}
+
+
+def _tied(change: ClusterChange, found: Mapping[str, Any], done: TrafficMark) -> ClusterChange:
     if change.verb == "json-patch":
         return change  # its own tests say on what it depends
-    metadata = change.body.get("metadata", {})
-    wanted = metadata.get("annotations", {}).get(TRAFFIC)
-    if done in _LEFT and wanted not in _LEFT[done]:
+    wanted = change.body.get("metadata", {}).get("annotations", {}).get(TRAFFIC)
+    if done in _LAST_WORDS and wanted != done:
         raise ConcurrentChangeError(
             f"this rollout has left the traffic of {found['metadata']['name']} as {done} already"
         )
+    return _at(change, found)
+
+
+def _at(change: ClusterChange, found: Mapping[str, Any]) -> ClusterChange:
+    """Valid only for the state of the object that was found."""
     version = {"resourceVersion": found["metadata"]["resourceVersion"]}
-    return replace(change, body=change.body | {"metadata": metadata | version})
+    metadata = change.body.get("metadata", {}) | version
+    return replace(change, body=change.body | {"metadata": metadata})

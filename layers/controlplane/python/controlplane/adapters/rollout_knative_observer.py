@@ -16,7 +16,7 @@ from controlplane.adapters.kserve_readiness import (
     progressing,
 )
 from controlplane.adapters.kubernetes_api import KubernetesApi
-from controlplane.adapters.rollout_guards import is_last, tie
+from controlplane.adapters.rollout_guards import mark_of, tie, tie_end
 from controlplane.adapters.rollout_shared_service import KNATIVE, shared_path
 from controlplane.errors import ClusterRefusedError
 from controlplane.identifiers import route_name
@@ -54,6 +54,7 @@ class KnativeObserver:
             settled=settled,
             stable_replicas=sum(_replicas(api, transition, each) for each in stable_names),
             canary_replicas=_replicas(api, transition, newest) if newest else 0,
+            mark=mark_of(service, transition),
         )
 
     def stable_replicas(self, api: KubernetesApi, transition: Transition) -> int:
@@ -61,8 +62,11 @@ class KnativeObserver:
         del api, transition
         return 0
 
-    def is_last(self, api: KubernetesApi, transition: Transition) -> bool:
-        return is_last(api.find(shared_path(transition)), transition)
+    def guard_end(
+        self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]
+    ) -> Sequence[ClusterChange]:
+        path = shared_path(transition)
+        return tie_end(changes, api.find(path), path, transition)
 
     def guard(
         self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]

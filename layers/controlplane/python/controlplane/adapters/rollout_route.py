@@ -72,18 +72,22 @@ class RouteCompiler:
     def finish(self, transition: Transition, *, promoted: bool) -> Sequence[ClusterChange]:
         """Who serves gets its own bounds back, and the other one leaves the route, in which it would be a gap.
 
-        The other one keeps its size until it goes.
+        The other one keeps its size until it goes. The route comes first: it is refused when a later rollout has it.
         """
         spec = transition.canary if promoted else transition.stable
         if spec is None:
             return []
         phase = PROMOTED if promoted else ROLLED_BACK
-        return [_own_size(spec), _route(transition, Split({spec.name: 100}), phase, self.around)]
+        return [_route(transition, Split({spec.name: 100}), phase, self.around), _own_size(spec)]
 
 
 def _held(transition: Transition, around: Surroundings) -> list[ClusterChange]:
     stable = transition.stable
-    if stable is None or around.floor <= stable.settings.autoscaling.min_replicas:
+    if (
+        stable is None
+        or transition.warm
+        or around.floor <= stable.settings.autoscaling.min_replicas
+    ):
         return []
     return [_resized(stable, around.floor, stable.settings.autoscaling.max_replicas)]
 

@@ -11,7 +11,7 @@ from controlplane.adapters.kserve_readiness import (
 from controlplane.adapters.kserve_routes import Gateway, weights_of
 from controlplane.adapters.kubernetes_api import KubernetesApi
 from controlplane.adapters.kubernetes_revisions import find_workload
-from controlplane.adapters.rollout_guards import is_last, tie
+from controlplane.adapters.rollout_guards import mark_of, tie, tie_end
 from controlplane.adapters.rollout_shares import percentages
 from controlplane.serving.cluster_ports import (
     ClusterChange,
@@ -45,6 +45,7 @@ class RouteObserver:
             settled=settled,
             stable_replicas=stable_replicas,
             canary_replicas=canary_replicas,
+            mark=mark_of(route, transition),
         )
 
     def stable_replicas(self, api: KubernetesApi, transition: Transition) -> int:
@@ -54,8 +55,11 @@ class RouteObserver:
         found = api.find(workload_path(transition.tenant_id, name))
         return int((found or {}).get("spec", {}).get("replicas", 0))
 
-    def is_last(self, api: KubernetesApi, transition: Transition) -> bool:
-        return is_last(api.find(_path(transition)), transition)
+    def guard_end(
+        self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]
+    ) -> Sequence[ClusterChange]:
+        path = _path(transition)
+        return tie_end(changes, api.find(path), path, transition)
 
     def guard(
         self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]

@@ -14,7 +14,7 @@ from controlplane.adapters.kserve_readiness import (
 from controlplane.adapters.kubernetes_api import KubernetesApi
 from controlplane.adapters.kubernetes_revisions import find_workload
 from controlplane.adapters.rollout_changes import TRAFFIC_ROLLOUT
-from controlplane.adapters.rollout_guards import is_last, tie
+from controlplane.adapters.rollout_guards import mark_of, tie, tie_end
 from controlplane.adapters.rollout_shared_service import STANDARD, shared_path
 from controlplane.adapters.rollout_shares import percentages
 from controlplane.adapters.rollout_spec_canary import HELD, predictor_name
@@ -55,6 +55,7 @@ class SpecCanaryObserver:
             settled=settled,
             stable_replicas=stable_replicas,
             canary_replicas=canary_replicas,
+            mark=mark_of(service, transition),
         )
 
     def stable_replicas(self, api: KubernetesApi, transition: Transition) -> int:
@@ -70,8 +71,11 @@ class SpecCanaryObserver:
         found = api.find(workload_path(transition.tenant_id, name))
         return int((found or {}).get("spec", {}).get("replicas", 0))
 
-    def is_last(self, api: KubernetesApi, transition: Transition) -> bool:
-        return is_last(api.find(shared_path(transition)), transition)
+    def guard_end(
+        self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]
+    ) -> Sequence[ClusterChange]:
+        path = shared_path(transition)
+        return tie_end(changes, api.find(path), path, transition)
 
     def guard(
         self, api: KubernetesApi, transition: Transition, changes: Sequence[ClusterChange]

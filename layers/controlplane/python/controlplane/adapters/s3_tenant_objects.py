@@ -18,7 +18,7 @@ PAGES_A_CALL = 10  # of up to 1,000 object versions each
 
 
 class TenantObjects:
-    """A TenantPart: what the tenant uploaded and what was registered of it, every version of it."""
+    """A TenantPart: what the tenant uploaded, what was registered of it, and evidence of rollouts; all versions."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
@@ -73,3 +73,4 @@ def _prefixes(tenant_id: str) -> Iterator[str]:
     yield f"models/{tenant_id}/"
     yield f"registry/{namespace}/"
     yield f"runs/{namespace}-runs/"
+    yield f"evidence/{namespace}/"

@@ -19,7 +19,10 @@ class ProjectRequest(BaseModel):
 
 
 class Project(BaseModel):
-    """A project; `model_versions` counts the registered versions of all its models."""
+    """A project. `model_versions` counts the registered versions of all its models.
+
+    `deployments` counts those that serve nothing as well.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,6 +31,7 @@ class Project(BaseModel):
     created_at: datetime
     created_by: str
     model_versions: int = 0
+    deployments: int = 0
     version: int = 1
 
 

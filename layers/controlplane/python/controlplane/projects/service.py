@@ -47,5 +47,10 @@ def delete_project(
             f"project {name} still has {project.model_versions} model versions",
             remedy="Delete its model versions first.",
         )
+    if project.deployments:
+        raise InUseError(
+            f"project {name} still has {project.deployments} deployments",
+            remedy="Delete its deployments first, and wait until they are gone from its list.",
+        )
     event = ProjectDeleted(tenant_id=tenant_id, project=name, deleted_by=deleted_by)
     projects.remove(tenant_id, project, event)

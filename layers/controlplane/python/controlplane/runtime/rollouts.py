@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError
 
+from controlplane.errors import HeadraceError
 from controlplane.reasons import Reason
 from controlplane.runtime.tasks import TaskInput
 from controlplane.serving.arrivals import RegisteredVersion
@@ -117,8 +118,8 @@ class FailureInput(RolloutInput):
 def reason_of(error: str, cause: str) -> Reason:
     """What a person is told of an error that a state machine caught.
 
-    Our own failures carry reason, message and remedy as JSON in the error's message; of any other only its class
-    and message are known.
+    Our own failures carry reason, message and remedy as JSON in the error's message, or are sentences for people. What
+    another error says may name what is no tenant's business: that is left to the log.
     """
     try:
         message = str(json.loads(cause)["errorMessage"])
@@ -128,8 +129,17 @@ def reason_of(error: str, cause: str) -> Reason:
         # Step Functions cuts a long cause, and the failure must be recorded all the same.
         with suppress(ValidationError):
             return Reason.model_validate_json(message)
+    if error not in _named(HeadraceError):
+        message = f"a task of the rollout ended with {error}; what it says is in the platform's log"
     return Reason(
         code=error,
         message=message[:500] or "no message",
-        remedy="Ask for a rollout again; if it fails again, tell the platform's administrators.",
+        remedy="Ask for a rollout again; if it fails again, tell the platform's administrators, who find it in the "
+        "log of the state machine ModelRollout.",
     )
+
+
+def _named(family: type[HeadraceError]) -> frozenset[str]:
+    """The class names of a family of errors: of a caught one a state machine knows no more."""
+    below = (_named(member) for member in family.__subclasses__())
+    return frozenset({family.__name__}).union(*below)

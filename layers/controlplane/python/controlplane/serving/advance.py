@@ -90,12 +90,12 @@ def advance_rollout(
     try:
         looked = _look(owned, frozen_plan(owned), tools)
     except ClusterUnavailableError as away:
-        return _wait_for_cluster(owned, away)
+        return _wait_for_cluster(owned, turn, deployments, away)
     decision = looked.decision
     if decision.next is Next.END:
         _end(owned, looked, tools.grace, deployments)
         return Turn(Next.END, 0, decision.progress.commands)
-    hand_over = turn >= MAX_TURNS and decision.next is Next.TICK
+    hand_over = turn >= MAX_TURNS
     _save(owned, looked, deployments, hand_over=hand_over)
     following = HAND_OVER if hand_over else decision.next
     return Turn(following, decision.seconds, decision.progress.commands)
@@ -159,7 +159,9 @@ def _send_probes(transition: Transition, plan: FrozenPlan, owned: Owned, prober:
         logger.warning("the probes of a tick were not sent: %s", away)
 
 
-def _wait_for_cluster(owned: Owned, away: ClusterUnavailableError) -> Turn:
+def _wait_for_cluster(
+    owned: Owned, turn: int, deployments: DeploymentRepository, away: ClusterUnavailableError
+) -> Turn:
     active, preparing = owned.active, owned.progress.phase is Phase.PREPARING
     until = active.ready_by if preparing else active.deadline
     if now() > until + OUTAGE:
@@ -168,7 +170,13 @@ def _wait_for_cluster(owned: Owned, away: ClusterUnavailableError) -> Turn:
             f"the cluster did not answer until long after the deadline: {away}",
             remedy="Ask for a rollout again when the cluster is reachable.",
         ) from away
-    return Turn(Next.TICK, OUTAGE_SECONDS, owned.progress.commands)
+    commands = owned.progress.commands
+    if turn < MAX_TURNS:
+        return Turn(Next.TICK, OUTAGE_SECONDS, commands)
+    after, event = what_is_visible(owned, owned.progress, hand_over=True)
+    place = (owned.reference.tenant_id, owned.reference.project)
+    deployments.save_progress(*place, owned.deployment, owned.rollout, changed=after, event=event)
+    return Turn(HAND_OVER, OUTAGE_SECONDS, commands)
 
 
 def _save(

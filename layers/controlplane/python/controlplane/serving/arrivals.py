@@ -9,6 +9,7 @@ from controlplane.requests import digest
 from controlplane.serving.model import Deployment, Rollout, RolloutTicket
 from controlplane.serving.ports import DeploymentRepository, ServingPolicyRepository
 from controlplane.serving.project_policy import ServingRules
+from controlplane.serving.states import RolloutState
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,39 @@ def rules_for(
 ) -> ServingRules | None:
     """What a version that nobody has asked to roll out goes by; None where it is not to be rolled out by itself.
 
-    An approval asks for a rollout only if the version's own has ended for want of it.
+    An approval asks for a rollout only if the version's own has ended for want of it, or may be about to.
     """
     if registered is None or known is not None:
         return ServingRules()
     if registered.occasion:
         first = ticket_of(tenant_id, project, replace(registered, occasion=""))
         _, rollout = deployments.find(tenant_id, project, name, first.rollout_id)
-        if not (rollout and rollout.reason and rollout.reason.code == "NotApproved"):
+        if rollout is None or not _may_lack_approval(rollout):
             return None
     try:
         rules = policies.get(tenant_id, project).rules
     except NotFoundError:  # the project is deleted, and with it the version
         return None
     return rules if rules.auto_deploy else None
+
+
+def _may_lack_approval(rollout: Rollout) -> bool:
+    """Whether it was refused for want of an approval, or its check, which freezes the plan, may be refusing it now.
+
+    In the second case it may pass as well, and the version rolls out twice: that changes nothing.
+    """
+    if rollout.state is RolloutState.RUNNING:
+        return rollout.plan is None
+    return rollout.reason is not None and rollout.reason.code == "NotApproved"
+
+
+def serves_another_model(
+    deployment: Deployment | None, registered: RegisteredVersion | None
+) -> bool:
+    """Whether a deployment that was made for another model bears the name of the version's."""
+    if deployment is None or registered is None:
+        return False
+    return deployment.model != registered.model
 
 
 def deployment_for(registered: RegisteredVersion, rules: ServingRules) -> Deployment:

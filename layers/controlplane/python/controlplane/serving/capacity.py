@@ -1,13 +1,14 @@
 """How large the stable revision must be. SAFE never touches it; LEAN shrinks it behind the steps that were passed.
 
 A rollback of a SAFE rollout is one write of the route and nothing before it. A LEAN one first asks for the stable
-revision's full size, and until it is there gives it at once as many of the requests as its copies can carry.
+revision's full size, and until it is there gives it at once as many of the requests as its copies can carry. After a
+promotion there are no shares any more, and everything goes back at once.
 """
 
 from datetime import timedelta
 from math import ceil
 
-from controlplane.serving.cluster_ports import Traffic, TransitionObservation
+from controlplane.serving.cluster_ports import Traffic, TrafficMark, TransitionObservation
 from controlplane.serving.effects import Effect, EffectKind
 from controlplane.serving.progress import Progress
 from controlplane.serving.strategy import Capacity, RolloutPolicy
@@ -15,6 +16,7 @@ from controlplane.serving.strategy import Capacity, RolloutPolicy
 # A bad version is not kept longer than this for want of copies of the good one.
 GROWTH = timedelta(seconds=60)
 _ROLL_BACK = Effect(EffectKind.ROLL_BACK)
+_LAST_WORDS = frozenset({TrafficMark.PROMOTED, TrafficMark.ROLLED_BACK})
 
 
 def full_size(
@@ -47,7 +49,8 @@ def back_to_stable(
     if progress.shrunken is None or full is None:
         return (_ROLL_BACK,), True
     resize = Effect(EffectKind.RESIZE, replicas=full)
-    if present >= full or waited >= GROWTH:
+    divided = progress.percent < 100 and observation.mark not in _LAST_WORDS
+    if present >= full or waited >= GROWTH or not divided:
         return (_ROLL_BACK, resize), True
     canary = min(progress.percent, 100 - 100 * present // full)
     return (resize, Effect(EffectKind.SHIFT, traffic=Traffic(canary))), False

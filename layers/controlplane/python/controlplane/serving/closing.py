@@ -5,7 +5,13 @@ from typing import Any
 from controlplane.requests import PageRequest
 from controlplane.serving.cluster_ports import RolloutCluster
 from controlplane.serving.metric_ports import EvidenceStore
-from controlplane.serving.model import Deployment, Rollout, RolloutState
+from controlplane.serving.model import (
+    Deployment,
+    FrozenPlan,
+    Rollout,
+    RolloutState,
+    ServingState,
+)
 from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.preflight import transition_between
 from controlplane.serving.progress import Tick
@@ -25,18 +31,46 @@ def finish_rollout(
     cluster: RolloutCluster,
     revisions: Revisions,
 ) -> None:
-    """Take the traffic off what retires, and undo what was done for the rollout's time only. It may be repeated.
+    """Take the traffic off what retires, and undo what was done for a rollout's time only. It may be repeated.
 
-    Another rollout that has begun meanwhile is left alone: its own end does the same.
+    What is undone is what the deployment's last rollout did, whichever one asks: an older one's end that comes late
+    moves no traffic of a newer one, and where one was left alone because the next had begun, that next one's end
+    does the same, though it may have done nothing itself.
     """
-    deployment, rollout = _find_ended(tenant_id, project, name, rollout_id, deployments)
+    place = (tenant_id, project, name)
+    deployment, rollout = deployments.find(*place, rollout_id or None)
     if deployment is None or deployment.active is not None:
         return
     take_traffic_off(Place(tenant_id, project, deployment), revisions)
-    if rollout is None or rollout.plan is None:
+    last = deployment.carried_out
+    if last != rollout_id:
+        _, rollout = deployments.find(*place, last) if last else (None, None)
+    if rollout is not None and rollout.plan is not None:
+        _undo(place, rollout, rollout.plan, deployment, cluster)
+
+
+def _undo(
+    place: tuple[str, str, str],
+    rollout: Rollout,
+    plan: FrozenPlan,
+    deployment: Deployment,
+    cluster: RolloutCluster,
+) -> None:
+    """Whoever serves gets the settings that the deployment's item has of it, whatever was tried since."""
+    promoted, stable = rollout.state is RolloutState.PROMOTED, deployment.stable
+    in_place = plan.stable is None and not promoted
+    served = plan.canary if promoted or plan.stable is None else plan.stable
+    if stable is None or served.version.number != stable.model_version:
         return
-    transition = transition_between(tenant_id, project, name, rollout.rollout_id, rollout.plan)
-    cluster.finish(transition, promoted=rollout.state is RolloutState.PROMOTED)
+    changed = "canary" if served is plan.canary else "stable"
+    mechanism = stable.mechanism if in_place else plan.mechanism
+    own = served.model_copy(update={"settings": stable.settings})
+    frozen = plan.model_copy(update={changed: own, "mechanism": mechanism})
+    way = transition_between(*place, rollout.rollout_id, rollout.started_at, frozen)
+    if not in_place:
+        cluster.finish(way, promoted=promoted)
+    elif deployment.serving is ServingState.RUNNING:  # to write it again starts what was stopped
+        cluster.restore(way)
 
 
 def write_evidence(
@@ -50,6 +84,8 @@ def write_evidence(
 ) -> Rollout | None:
     """Keep the bundle of a rollout that has ended: its plan, every tick with its verdict and its writes, who and when.
 
+    Only when it is there does the rollout's record say so.
+
     The rollout; None when there is none that has ended. It may be repeated.
     """
     _, rollout = _find_ended(tenant_id, project, name, rollout_id, deployments)
@@ -57,7 +93,8 @@ def write_evidence(
         return None
     ticks = read_ticks(tenant_id, project, name, rollout.rollout_id, deployments)
     bundle = evidence_bundle(tenant_id, project, rollout, ticks)
-    evidence.write(tenant_id, project, name, rollout.rollout_id, bundle)
+    key = evidence.write(tenant_id, project, name, rollout.rollout_id, bundle)
+    deployments.record_evidence(tenant_id, project, rollout, key)
     return rollout
 
 

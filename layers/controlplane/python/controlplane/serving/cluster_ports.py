@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from controlplane.reasons import Reason
@@ -17,7 +18,11 @@ from controlplane.serving.states import Mechanism as Mechanism
 
 @dataclass(frozen=True)
 class Transition:
-    """A deployment on its way from one revision to the next; `stable` is None for a first or an in-place rollout."""
+    """A deployment on its way from one revision to the next; `stable` is None for a first or an in-place rollout.
+
+    `warm`: the canary runs already, for a rollback at once; it keeps the size that it has, and so does all else.
+    `began` orders a deployment's rollouts: text that sorts by when each was started, as their identifiers do not.
+    """
 
     tenant_id: str
     project: str
@@ -27,6 +32,8 @@ class Transition:
     canary: RevisionSpec
     stable: RevisionSpec | None = None
     headers: tuple[HeaderRule, ...] = ()
+    warm: bool = False
+    began: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,11 +45,22 @@ class Traffic:
     probes: bool = False
 
 
+class TrafficMark(StrEnum):
+    """What a rollout did last with the traffic, as it is written beside it. The latter two are its last word."""
+
+    NONE = ""
+    SHIFTING = "Shifting"
+    PROMOTED = "Promoted"
+    ROLLED_BACK = "RolledBack"
+
+
 @dataclass(frozen=True)
 class TransitionObservation:
     """What the cluster's own objects say. Percentages are what is in effect, None while that is not known.
 
     `settled` is true when the last write of the traffic is in effect: accepted by the gateway at that generation.
+    `mark` is this rollout's own, NONE where another one wrote the traffic last: what was done is known by it even
+    when no record says so.
     """
 
     canary: RevisionObservation
@@ -52,6 +70,7 @@ class TransitionObservation:
     settled: bool
     stable_replicas: int = 0
     canary_replicas: int = 0
+    mark: TrafficMark = TrafficMark.NONE
 
 
 @dataclass(frozen=True)
@@ -76,8 +95,8 @@ class RolloutCluster(Protocol):
     """Moves a deployment's traffic. Everything raises ClusterUnavailableError, ClusterRefusedError.
 
     Each call may be repeated; after an answer that was lost a repeat leaves what the first one left. `shift` and
-    `promote` raise ConcurrentChangeError when what they were decided on has changed, or when this rollout has been
-    rolled back already: observe again, and decide again.
+    `promote` raise ConcurrentChangeError when what they were decided on has changed, or when this rollout's last word
+    is another one (`shift` after a promotion too): observe again, and decide again.
     """
 
     def survey(self, tenant_id: str) -> ClusterSurvey: ...
@@ -110,7 +129,15 @@ class RolloutCluster(Protocol):
         """After the end, however it was: undo what was done for the rollout's time only.
 
         Sizes that were held up; and after a rollback what would bring the canary back (Knative's model in the spec,
-        the entry of `spec.canary`). Traffic is not touched. May be called at any time after the end, and again.
+        the entry of `spec.canary`). May be called at any time after the end, and again: nothing of it is done when
+        a rollout that began later has written the traffic.
+        """
+        ...
+
+    def restore(self, transition: Transition) -> Sequence[ClusterChange]:
+        """After an in-place rollout that was not promoted: the revision's objects as they were before it.
+
+        `transition.canary` has the settings of then. Otherwise like `finish`.
         """
         ...
 

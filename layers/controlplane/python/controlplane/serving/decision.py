@@ -13,7 +13,7 @@ from math import ceil
 from controlplane.reasons import Reason
 from controlplane.serving.analysis import Judgement, Verdict
 from controlplane.serving.capacity import back_to_stable, full_size, shrink_after
-from controlplane.serving.cluster_ports import Traffic, TransitionObservation
+from controlplane.serving.cluster_ports import Traffic, TrafficMark, TransitionObservation
 from controlplane.serving.effects import Effect, EffectKind
 from controlplane.serving.objections import find_objection
 from controlplane.serving.ports import RevisionState
@@ -136,9 +136,17 @@ def _take_in(before: Progress, seen: Situation) -> Progress:
         progress = progress.with_changes(unready=0 if seen.ready else progress.unready + 1)
     if seen.judgement is not None:
         progress = progress.with_changes(judgement=seen.judgement)
-    return progress
+    return _know_promotion(progress, seen)
 
 
+def _know_promotion(progress: Progress, seen: Situation) -> Progress:
+    """All traffic was given and the record of it lost: the route says so, and takes no step of this rollout again."""
+    if seen.observation.mark is not TrafficMark.PROMOTED or progress.phase not in _BEFORE_PROMOTION:
+        return progress
+    return _promoted(progress, seen.policy)
+
+
+_BEFORE_PROMOTION = frozenset({Phase.PREPARING, Phase.STEPPING, Phase.AWAITING_APPROVAL})
 _COMMANDED: dict[Command, dict[str, object]] = {
     Command.PAUSE: {"paused": True, "by_hand": False},
     Command.RESUME: {"paused": False},
@@ -149,16 +157,23 @@ _COMMANDED: dict[Command, dict[str, object]] = {
 
 def _prepare(progress: Progress, seen: Situation) -> Decision:
     state = seen.observation.canary.state
+    pause = SOON if seen.moment - seen.started_at < IMPATIENT else LATER
     if state is RevisionState.MISSING:
-        return Decision(progress, next=Next.PREPARE)
+        return _prepare_again(progress, pause)
     if state is not RevisionState.READY:
-        soon = seen.moment - seen.started_at < IMPATIENT
-        return Decision(progress, seconds=SOON if soon else LATER)
+        return Decision(progress, seconds=pause)
     if progress.paused:
         return Decision(progress, seconds=seen.policy.tick_seconds)
     effects, replicas = full_size(seen.policy, seen.observation.stable_replicas, seen.least)
     begun = _go_on(progress.with_changes(replicas=replicas), seen, 0)
     return replace(begun, effects=(*effects, *begun.effects))
+
+
+def _prepare_again(progress: Progress, pause: int) -> Decision:
+    """What was just written may not be seen yet: it is written again only when it is missing after a pause too."""
+    if not progress.missing:
+        return Decision(progress.with_changes(missing=True), seconds=pause)
+    return Decision(progress.with_changes(missing=False), next=Next.PREPARE, seconds=pause)
 
 
 def _watch(progress: Progress, seen: Situation) -> Decision:
@@ -230,11 +245,14 @@ def _go_on(progress: Progress, seen: Situation, number: int) -> Decision:
 
 
 def _promote(progress: Progress, seen: Situation) -> Decision:
-    steps = len(seen.policy.steps)
-    promoted = progress.with_changes(
-        phase=Phase.BAKING, step=steps, percent=100, since=None, served=True
-    )
+    promoted = _promoted(progress, seen.policy)
     return Decision(promoted, (Effect(EffectKind.PROMOTE),), look_again=True)
+
+
+def _promoted(progress: Progress, policy: RolloutPolicy) -> Progress:
+    return progress.with_changes(
+        phase=Phase.BAKING, step=len(policy.steps), percent=100, since=None, served=True
+    )
 
 
 def _traffic(step: Step) -> Traffic:

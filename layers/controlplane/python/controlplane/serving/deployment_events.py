@@ -81,7 +81,8 @@ class RolloutStarted(ServingEvent):
 class RolloutEnded(ServingEvent):
     """`state` tells how. `needs_execution` asks for a state machine for what is left to do.
 
-    `rolled_back_seconds`: from the tick that saw why until all traffic was seen at `stable_version` again.
+    `rolled_back_seconds`: from the tick that saw why until all traffic was seen at `stable_version` again. `evidence`
+    is where it will lie in the bucket, within seconds of the end; None for a rollout that never began.
     """
 
     rollout_id: RolloutId

@@ -11,12 +11,15 @@ from controlplane.serving.metric_ports import MetricSource, ReadingRequest
 from controlplane.serving.model import FrozenPlan
 from controlplane.serving.ports import RevisionState
 from controlplane.serving.preflight import transition_of
+from controlplane.serving.progress import Progress
 from controlplane.serving.rollout import Owned
 from controlplane.serving.states import Phase
 from controlplane.serving.statistics.evidence import Evidence
 from controlplane.serving.statistics.judging import judge
+from controlplane.serving.strategy import RolloutPolicy
 
 logger = logging.getLogger(__name__)
+_COPIES = "/copies"
 
 
 @dataclass(frozen=True)
@@ -69,23 +72,38 @@ def _is_judged(owned: Owned, plan: FrozenPlan, observation: TransitionObservatio
 def _read(owned: Owned, plan: FrozenPlan, metrics: MetricSource) -> Reading | None:
     progress = owned.progress
     transition = transition_of(owned, plan)
-    stepping = progress.phase in (Phase.STEPPING, Phase.AWAITING_APPROVAL)
-    step = plan.policy.steps[progress.step] if stepping else None
+    mirrored = _is_mirrored(progress, plan.policy)
     request = ReadingRequest(
         *owned.reference.place,
         plan.mechanism,
         transition.canary.name,
         transition.stable.name if transition.stable else None,
         since=owned.active.started_at,
-        mirrored=bool(step and not step.percent and step.mirror_percent),
+        mirrored=mirrored,
         policy=plan.policy.analysis,
         headers=transition.headers,
     )
     try:
-        return metrics.read(request)
+        reading = metrics.read(request)
     except UnavailableError as away:
         logger.warning("a tick of the rollout has no metrics: %s", away)
         return None
+    if not mirrored:
+        return reading
+    # Copies are counted apart: no difference is taken between them and what callers themselves ask for.
+    return reading.model_copy(update={"generation": f"{reading.generation}{_COPIES}"})
+
+
+def _is_mirrored(progress: Progress, policy: RolloutPolicy) -> bool:
+    """Whether the canary's answers are those to copies. While it is prepared, as in the first step.
+
+    What a source has counted before that is of an earlier rollout of the same version, and not judged again.
+    """
+    if progress.phase is Phase.BAKING or not policy.steps:
+        return False
+    preparing = progress.phase is Phase.PREPARING
+    step = policy.steps[0 if preparing else progress.step]
+    return bool(not step.percent and step.mirror_percent)
 
 
 def _inconclusive(code: str, message: str) -> Judgement:

@@ -14,6 +14,9 @@ from controlplane.serving.states import Mechanism, Phase, RolloutKind
 from controlplane.serving.states import RolloutState as RolloutState
 from controlplane.serving.strategy import RolloutPolicy
 
+# In one project, those that serve nothing included: these cost the cluster nothing, so no quota counts them.
+MAX_DEPLOYMENTS = 1000
+
 
 class DeploymentStatus(StrEnum):
     CREATING = "Creating"
@@ -35,7 +38,7 @@ class ServingState(StrEnum):
 
 
 class Revision(BaseModel):
-    """One model version inside a deployment; `name` is its InferenceService."""
+    """One model version inside a deployment; `name` is its InferenceService, `gpus` are those of each replica."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,6 +47,7 @@ class Revision(BaseModel):
     since: datetime
     mechanism: Mechanism = Mechanism.ROUTE
     settings: DeploymentSettings = DeploymentSettings()
+    gpus: int = 0
 
 
 class RolloutTicket(BaseModel):
@@ -68,7 +72,7 @@ class ActiveRollout(RolloutTicket):
 
     `execution` is empty while one hands it over to the next. `ready_by`: until then the revision must be ready.
     `commands` are those given lately, `given` the number of the last. What its record says of its progress is here
-    only as far as a caller sees it at a glance.
+    only as far as a caller sees it at a glance. `warm`: the settings of a revision that a rollback finds still running.
     """
 
     execution: str
@@ -81,6 +85,7 @@ class ActiveRollout(RolloutTicket):
     paused: bool = False
     given: int = 0
     commands: tuple[GivenCommand, ...] = ()
+    warm: DeploymentSettings | None = None
 
 
 class RetiringRevision(BaseModel):
@@ -97,6 +102,7 @@ class RetiringRevision(BaseModel):
     previous: bool = False
     mechanism: Mechanism = Mechanism.ROUTE
     settings: DeploymentSettings = DeploymentSettings()
+    gpus: int = 0
 
 
 class EndedRollout(BaseModel):
@@ -115,6 +121,7 @@ class Deployment(BaseModel):
     """A route of a project to the revisions of one model.
 
     `last_position` is the position of the newest rollout ever accepted: an older one that comes late is Superseded.
+    `carried_out` is the last rollout that has ended after its preflight: what was done for it is undone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -127,6 +134,7 @@ class Deployment(BaseModel):
     waiting: RolloutTicket | None = None
     retiring: tuple[RetiringRevision, ...] = ()
     last_rollout: EndedRollout | None = None
+    carried_out: RolloutId | None = None
     last_position: str = ""
     deleting: bool = False
     serving: ServingState = ServingState.RUNNING

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from controlplane.reasons import Reason
 from controlplane.serving.analysis import Verdict
+from controlplane.serving.cluster_ports import TrafficMark
 from controlplane.serving.load_failures import DEFAULT_REMEDY, remedy_for
 from controlplane.serving.ports import RevisionState
 from controlplane.serving.progress import Outcome, Progress
@@ -19,13 +20,14 @@ TOLERATED = 1
 
 def find_objection(progress: Progress, seen: "Situation") -> Outcome | None:
     """The first that holds; None when nothing speaks against it."""
-    rules = (_taken_away, _aborted, _broken, _failed, _too_late, _inconclusive)
+    rules = (_taken_away, _aborted, _broken, _failed, _too_late, _inconclusive, _went_back)
     return next((found for rule in rules if (found := rule(progress, seen))), None)
 
 
 def _taken_away(progress: Progress, seen: "Situation") -> Outcome | None:
     gone = seen.observation.settled and seen.observation.canary_percent == 0
-    if not (gone and progress.percent and seen.has_stable):
+    our_own = seen.observation.mark is TrafficMark.ROLLED_BACK
+    if not (gone and progress.percent and seen.has_stable) or our_own:
         return None
     return _outcome(
         seen,
@@ -137,6 +139,19 @@ def _inconclusive(progress: Progress, seen: "Situation") -> Outcome | None:
         "Inconclusive",
         f"no verdict within {step.bake_seconds} s: {check.message if check else 'nothing was measured'}",
         "Give the step more time or a larger share, or set on_inconclusive to Wait or Ask.",
+    )
+
+
+def _went_back(_: Progress, seen: "Situation") -> Outcome | None:
+    """We rolled it back, the record of it was lost, and what spoke against the canary then does so no more."""
+    if seen.observation.mark is not TrafficMark.ROLLED_BACK:
+        return None
+    return _outcome(
+        seen,
+        RolloutState.ROLLED_BACK,
+        "RecordLost",
+        "the traffic was sent back, and the record of why was lost",
+        "Look at the rollout's last ticks in its evidence; ask for a rollout again when it may go on.",
     )
 
 

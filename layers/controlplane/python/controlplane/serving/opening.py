@@ -12,6 +12,7 @@ from controlplane.serving.arrivals import (
     RegisteredVersion,
     deployment_for,
     rules_for,
+    serves_another_model,
     ticket_of,
 )
 from controlplane.serving.deployment_events import (
@@ -36,6 +37,7 @@ from controlplane.serving.queue import enqueue, refuse_first, start_next, take_o
 from controlplane.serving.records import (
     refused_rollout,
     running_rollout,
+    superseded_ending,
     superseded_rollout,
     waiting_rollout,
 )
@@ -88,7 +90,7 @@ def open_rollout(
     rules = rules_for(
         tenant_id, project, name, registered, known, deployments=deployments, policies=policies
     )
-    if rules is None:
+    if rules is None or serves_another_model(before, registered):
         return Opened(Action.NOTHING)
     if ticket is None and before is not None and before.active and not before.active.execution:
         return _carry_on(tenant_id, project, before, before.active, execution, deployments)
@@ -106,8 +108,9 @@ def open_rollout(
         return Opened(Action.RETIRE if left and not ticket else Action.NOTHING)
     changed = _changed_rollouts(name, deployment, after, superseded, moment)
     event = _event(tenant_id, project, after, ticket, superseded, started=after is not queued)
+    endings = _endings(tenant_id, project, after, superseded, event)
     try:
-        _save(tenant_id, project, before, after, changed, event, deployments, limits)
+        _save(tenant_id, project, before, after, changed, event, endings, deployments, limits)
     except NotFoundError:
         return Opened(Action.NOTHING)  # the version was deleted before its event came
     except QuotaExceededError as exceeded:
@@ -154,15 +157,16 @@ def queue_again(
     rules = rules_for(
         tenant_id, project, name, registered, known, deployments=deployments, policies=policies
     )
-    if known is not None or rules is None:
+    if known is not None or rules is None or serves_another_model(before, registered):
         return
     deployment = before or deployment_for(registered, rules)
     after, superseded = enqueue(deployment, ticket)
     changed = _changed_rollouts(name, deployment, after, superseded, now())
     event = _event(tenant_id, project, after, ticket, superseded, started=False, again=True)
+    endings = _endings(tenant_id, project, after, superseded, event)
     try:
         with suppress(NotFoundError):  # the version is deleted: there is nothing to roll out
-            _save(tenant_id, project, before, after, changed, event, deployments, limits)
+            _save(tenant_id, project, before, after, changed, event, endings, deployments, limits)
     except QuotaExceededError as exceeded:
         _refuse(tenant_id, project, before, deployment, ticket, exceeded, deployments)
 
@@ -174,12 +178,14 @@ def _save(
     after: Deployment,
     changed: list[Rollout],
     event: ServingEvent,
+    endings: list[RolloutEnded],
     deployments: DeploymentRepository,
     limits: LimitDirectory,
 ) -> None:
     counts_already = before is not None and before.held_versions
     limit = None if counts_already else limits.max_deployments(tenant_id)
-    deployments.save(tenant_id, project, before, after, changed, event, limit=limit)
+    place = (tenant_id, project)
+    deployments.save(*place, before, after, changed, event, limit=limit, endings=endings)
 
 
 def _refuse(
@@ -203,6 +209,7 @@ def _refuse(
         deployment=deployment.name,
         rollout_id=ticket.rollout_id,
         model_version=ticket.model_version,
+        model=deployment.model,
         state=RolloutState.FAILED,
         reason=reason.code,
         needs_execution=False,
@@ -228,6 +235,19 @@ def _changed_rollouts(
     return changed
 
 
+def _endings(
+    tenant_id: str,
+    project: str,
+    after: Deployment,
+    superseded: RolloutTicket | None,
+    event: ServingEvent,
+) -> list[RolloutEnded]:
+    """The end of a superseded rollout, unless the deployment's own event tells of it."""
+    if superseded is None or isinstance(event, RolloutEnded):
+        return []
+    return [superseded_ending(tenant_id, project, after, superseded)]
+
+
 def _event(
     tenant_id: str,
     project: str,
@@ -250,14 +270,7 @@ def _event(
     if ticket is None:
         raise TypeError("nothing was queued and nothing was started: there is nothing to announce")
     if superseded is ticket:
-        return RolloutEnded(
-            **place,
-            rollout_id=ticket.rollout_id,
-            model_version=ticket.model_version,
-            state=RolloutState.SUPERSEDED,
-            reason="Superseded",
-            needs_execution=False,
-        )
+        return superseded_ending(tenant_id, project, after, ticket)
     return RolloutRequested(
         **place,
         rollout_id=ticket.rollout_id,

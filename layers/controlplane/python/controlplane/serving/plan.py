@@ -22,6 +22,7 @@ from controlplane.serving.ports import (
     RevisionSpec,
     VersionCatalog,
 )
+from controlplane.serving.preflight import policy_obstacles
 from controlplane.serving.prices import cost_per_hour
 from controlplane.serving.runtimes import ServiceKind, find_layout_fault, runtime_for
 from controlplane.serving.service import version_wanted
@@ -77,10 +78,14 @@ class RolloutPlan:
 
 @dataclass(frozen=True)
 class PlanQuestion:
-    """Which version, how, and the stable revision's error rate as far as the caller knows it (a share)."""
+    """Which version, how, and the stable revision's error rate as far as the caller knows it (a share).
+
+    `has_metrics`: whether there is a source of figures to judge by.
+    """
 
     wanted: RolloutRequest
     error_rate: float
+    has_metrics: bool
 
 
 def plan_rollout(
@@ -103,6 +108,7 @@ def plan_rollout(
     steps = policy.steps if stable else ()
     obstacles = [
         *_obstacles_of(deployment),
+        *(policy_obstacles(policy, deployment.settings, asked.has_metrics) if stable else ()),
         *versions.find_obstacles(tenant_id, project, deployment.model, number),
     ]
     place = (tenant_id, project, name)

@@ -12,6 +12,7 @@ from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.serving.deployment_events import (
     DeploymentCreated,
     DeploymentDeleted,
+    RolloutEnded,
     ServingEvent,
     ServingPolicyChanged,
 )
@@ -52,8 +53,11 @@ class DeploymentRepository(Protocol):
         *,
         limit: int | None = None,
         ticks: Sequence[Tick] = (),
+        endings: Sequence[RolloutEnded] = (),
     ) -> None:
         """Store the deployment over what was read before, with its changed rollouts and their ticks: all or nothing.
+
+        `endings` are announced with the records of the rollouts of which they tell: those that `event` does not.
 
         Model versions that the deployment begins or ceases to hold are marked in the same write. One that holds
         any counts as one of the tenant's deployments, of which there may be `limit`; None will do for a change
@@ -93,6 +97,12 @@ class DeploymentRepository(Protocol):
         """The oldest first; they are kept for 90 days."""
         ...
 
+    def record_evidence(
+        self, tenant_id: str, project: str, rollout: Rollout, evidence: str
+    ) -> None:
+        """Note in the rollout's record, and in the list's, that its evidence lies there."""
+        ...
+
     def add(
         self,
         tenant_id: str,
@@ -103,7 +113,8 @@ class DeploymentRepository(Protocol):
     ) -> Deployment:
         """Store a new deployment that holds no version; a repeat of the same request returns the first one.
 
-        Raises NotFoundError for an unknown project, AlreadyExistsError, IdempotencyKeyReusedError.
+        Raises NotFoundError for an unknown project, AlreadyExistsError, IdempotencyKeyReusedError, and
+        LimitExceededError in a project that has MAX_DEPLOYMENTS of them.
         """
         ...
 
@@ -210,7 +221,10 @@ class RevisionCluster(Protocol):
     def find_weights(
         self, tenant_id: str, project: str, deployment: str
     ) -> Mapping[str, int] | None:
-        """The weights that the route has now, by revision name; None when there is no route."""
+        """The most that any rule of the route gives each revision, a header's rule and copies included.
+
+        None when there is no route.
+        """
         ...
 
     def delete_route(self, tenant_id: str, project: str, deployment: str) -> None:

@@ -1,6 +1,8 @@
 """What is found out before the first write, and what the rollout goes by from then on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from controlplane.errors import NotFoundError, RolloutFailedError
 from controlplane.reasons import Reason
@@ -13,7 +15,6 @@ from controlplane.serving.cluster_ports import (
 from controlplane.serving.model import (
     FrozenPlan,
     FrozenRevision,
-    RetiringRevision,
     Revision,
     ServedVersion,
     ServingState,
@@ -29,7 +30,7 @@ from controlplane.serving.rollout import Owned, RolloutReference, read_owned
 from controlplane.serving.runtimes import ServiceKind, find_layout_fault, runtime_for
 from controlplane.serving.settings import DeploymentSettings
 from controlplane.serving.states import RolloutKind
-from controlplane.serving.strategy import AllAtOnce, RolloutPolicy
+from controlplane.serving.strategy import AllAtOnce, OnInconclusive, RolloutPolicy
 
 
 def check_rollout(
@@ -39,11 +40,12 @@ def check_rollout(
     versions: VersionCatalog,
     artifacts: ServedArtifacts,
     cluster: RolloutCluster,
+    has_metrics: bool,
 ) -> None:
     """Find out what must fail before anything is changed, and freeze what the rollout goes by.
 
-    Raises RolloutFailedError with code and remedy of the first obstacle. A rollback is held up by none but the
-    cluster: its revision was checked when it was rolled out.
+    Raises RolloutFailedError with code and remedy of the first obstacle. A rollback to a revision that still runs is
+    held up by none: it needs nothing that it has not got, and was checked when it was rolled out.
     """
     owned = read_owned(reference, deployments)
     if owned.deployment.serving is not ServingState.RUNNING:
@@ -56,7 +58,9 @@ def check_rollout(
     if owned.active.kind is not RolloutKind.ROLLBACK:
         _check_version(owned, version, versions, artifacts)
     plan = _plan(owned, version, versions, cluster)
-    _refuse(cluster.find_obstacles(transition_of(owned, plan)))
+    _refuse(policy_obstacles(plan.policy, plan.canary.settings, has_metrics))
+    if owned.active.warm is None:
+        _refuse(cluster.find_obstacles(transition_of(owned, plan)))
     if owned.rollout.plan == plan:
         return
     progress = owned.rollout.progress or Progress()
@@ -64,13 +68,48 @@ def check_rollout(
     deployments.save_progress(reference.tenant_id, reference.project, owned.deployment, record)
 
 
+def policy_obstacles(
+    policy: RolloutPolicy, settings: DeploymentSettings, has_metrics: bool
+) -> list[Reason]:
+    """Why a rollout by this policy could only wait until its time is over.
+
+    Without figures no step is passed that is judged, except by people where the policy asks them.
+    """
+    found = []
+    if settings.probe is None and any(step.probes for step in policy.steps):
+        found.append(
+            Reason(
+                code="ProbeMissing",
+                message="the strategy is judged on probes, but the deployment has none set",
+                remedy="Set the deployment's probe, or let the strategy be judged on Mirror.",
+            )
+        )
+    asks = policy.on_inconclusive is OnInconclusive.ASK
+    if not has_metrics and not asks and any(step.judged for step in policy.steps):
+        found.append(
+            Reason(
+                code="NoMetricSource",
+                message="the rollout is judged on figures, but Headrace has no source of them",
+                remedy="Set headrace:metrics-source, or on_inconclusive to Ask, or the strategy AllAtOnce.",
+            )
+        )
+    return found
+
+
 def transition_of(owned: Owned, plan: FrozenPlan) -> Transition:
     """The way from one revision to the other, as it was frozen."""
-    return transition_between(*owned.reference.place, owned.active.rollout_id, plan)
+    active = owned.active
+    way = transition_between(*owned.reference.place, active.rollout_id, active.started_at, plan)
+    return replace(way, warm=active.warm is not None)
 
 
 def transition_between(
-    tenant_id: str, project: str, deployment: str, rollout_id: str, plan: FrozenPlan
+    tenant_id: str,
+    project: str,
+    deployment: str,
+    rollout_id: str,
+    started_at: datetime | None,
+    plan: FrozenPlan,
 ) -> Transition:
     """The same for a rollout that runs no more."""
     place = (tenant_id, project, deployment)
@@ -81,6 +120,7 @@ def transition_between(
         _spec(place, rollout_id, plan.canary),
         _spec(place, rollout_id, plan.stable) if plan.stable else None,
         plan.canary.settings.headers,
+        began=f"{started_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}" if started_at else "",
     )
 
 
@@ -125,8 +165,7 @@ def _plan(
     policy = _policy(owned)
     settings = _settings(owned)
     runtime = runtime_for(version.format, settings.runtime)
-    survey = cluster.survey(owned.reference.tenant_id)
-    mechanism = _mechanism(survey, runtime.kind, owned.deployment.stable, policy)
+    mechanism = _mechanism(owned, cluster, runtime.kind, policy)
     canary = _frozen(version, settings)
     return FrozenPlan(
         policy=policy, mechanism=mechanism, canary=canary, stable=_stable(owned, versions)
@@ -150,16 +189,19 @@ def _policy(owned: Owned) -> RolloutPolicy:
 
 def _settings(owned: Owned) -> DeploymentSettings:
     """A revision that is kept warm goes on as it is."""
-    previous: RetiringRevision | None = next(
-        (r for r in owned.deployment.retiring if r.model_version == owned.active.model_version),
-        None,
-    )
-    if owned.active.kind is RolloutKind.ROLLBACK and previous is not None:
-        return previous.settings
-    return owned.deployment.settings
+    return owned.active.warm or owned.deployment.settings
 
 
 def _mechanism(
+    owned: Owned, cluster: RolloutCluster, kind: ServiceKind, policy: RolloutPolicy
+) -> Mechanism:
+    stable = owned.deployment.stable
+    if owned.active.warm is not None and stable is not None:
+        return stable.mechanism
+    return _choose(cluster.survey(owned.reference.tenant_id), kind, stable, policy)
+
+
+def _choose(
     survey: ClusterSurvey, kind: ServiceKind, stable: Revision | None, policy: RolloutPolicy
 ) -> Mechanism:
     """What the revision before uses, if it can; else the first that the cluster has for this kind of object."""
@@ -202,7 +244,9 @@ def _version(owned: Owned, number: int, versions: VersionCatalog) -> ServedVersi
 
 
 def _frozen(version: ServedVersion, settings: DeploymentSettings) -> FrozenRevision:
-    return FrozenRevision(version=version.model_copy(update={"files": {}}), settings=settings)
+    """Without the lists of its files: every tick writes the record that the plan is in."""
+    slim = version.model_copy(update={"files": {}, "pins": {}})
+    return FrozenRevision(version=slim, settings=settings)
 
 
 def _spec(place: tuple[str, str, str], rollout_id: str, frozen: FrozenRevision) -> RevisionSpec:

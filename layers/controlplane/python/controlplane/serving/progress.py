@@ -37,8 +37,9 @@ class Progress(BaseModel):
 
     `step` counts from 0 in the policy's steps; `since` is when the traffic of the present step was seen in effect,
     None while it is not. `commands` are those taken in, `unready` the ticks in a row at which the canary was not
-    ready, `served`: it has been given requests or copies. `replicas` is the stable revision's full size, known where
-    it is changed (Capacity.LEAN), `shrunken` the size it was given last; None at full size.
+    ready, `missing`: it was not in the cluster at the last look, `served`: it has been given requests or copies.
+    `replicas` is the stable revision's full size, known where it is changed (Capacity.LEAN), `shrunken` the size it
+    was given last; None at full size.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +54,7 @@ class Progress(BaseModel):
     approved: bool = False
     by_hand: bool = Field(default=False, description="Somebody said promote")
     unready: int = 0
+    missing: bool = False
     served: bool = False
     replicas: int | None = None
     shrunken: int | None = None

@@ -11,7 +11,10 @@ from controlplane.serving.model import (
     Revision,
     RolloutState,
     RolloutTicket,
+    ServingState,
 )
+from controlplane.serving.settings import DeploymentSettings
+from controlplane.serving.states import RolloutKind
 
 
 def enqueue(
@@ -45,6 +48,7 @@ def start_next(
         started_at=moment,
         ready_by=moment + timeout,
         deadline=moment + timedelta(seconds=policy.max_seconds),
+        warm=_warm(deployment, ticket),
     )
     staying = tuple(r for r in deployment.retiring if r.model_version != ticket.model_version)
     return deployment.with_changes(active=active, waiting=None, retiring=staying, deleting=False)
@@ -124,19 +128,32 @@ def withdraw(
 
 
 def retire_all(deployment: Deployment, moment: datetime) -> Deployment:
-    """The deployment on its way out: every revision goes at once. A version that comes now takes it up again."""
+    """The deployment on its way out: every revision goes at once. A version that comes now takes it up again.
+
+    Nothing of it is stopped any more, so that such a version is not refused for what was wanted of those before it.
+    """
     retiring = deployment.retiring
     if deployment.stable is not None:
         retiring = (*retiring, _retiring(deployment.stable, moment))
     gone = {"retire_at": moment, "previous": False}
     due = tuple(revision.model_copy(update=gone) for revision in retiring)
-    return deployment.with_changes(stable=None, retiring=due, deleting=True)
+    running = ServingState.RUNNING
+    return deployment.with_changes(stable=None, retiring=due, deleting=True, serving=running)
 
 
 def retired(deployment: Deployment, model_version: int) -> Deployment:
     """The deployment without a revision that has gone."""
     staying = tuple(r for r in deployment.retiring if r.model_version != model_version)
     return deployment.with_changes(retiring=staying)
+
+
+def _warm(deployment: Deployment, ticket: RolloutTicket) -> DeploymentSettings | None:
+    """What the revision was rolled out with that a rollback goes back to, if it still runs for that."""
+    previous, stable = deployment.previous, deployment.stable
+    if ticket.kind is not RolloutKind.ROLLBACK or previous is None or stable is None:
+        return None
+    found = previous.model_version == ticket.model_version
+    return previous.settings if found and previous.mechanism is stable.mechanism else None
 
 
 def _active(deployment: Deployment) -> ActiveRollout:
@@ -152,6 +169,7 @@ def _retiring(revision: Revision, retire_at: datetime) -> RetiringRevision:
         retire_at=retire_at,
         mechanism=revision.mechanism,
         settings=revision.settings,
+        gpus=revision.gpus,
     )
 
 

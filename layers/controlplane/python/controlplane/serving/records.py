@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from controlplane.reasons import Reason
+from controlplane.serving.deployment_events import RolloutEnded
 from controlplane.serving.model import (
     ActiveRollout,
     Deployment,
@@ -45,6 +46,23 @@ def superseded_rollout(
     )
     ended = {"ended_at": moment, "reason": reason}
     return _rollout(deployment, ticket, RolloutState.SUPERSEDED).model_copy(update=ended)
+
+
+def superseded_ending(
+    tenant_id: str, project: str, deployment: Deployment, ticket: RolloutTicket
+) -> RolloutEnded:
+    """The end of a rollout that never began, for its own record: the deployment's event tells of the newer one."""
+    return RolloutEnded(
+        tenant_id=tenant_id,
+        project=project,
+        deployment=deployment.name,
+        rollout_id=ticket.rollout_id,
+        model_version=ticket.model_version,
+        model=deployment.model,
+        state=RolloutState.SUPERSEDED,
+        reason=RolloutState.SUPERSEDED,
+        needs_execution=False,
+    )
 
 
 def _newest(deployment: Deployment) -> str:

@@ -89,6 +89,8 @@ def end_rollout(
     """Record how the rollout ended, in its own record, in the deployment and in an event, by one write."""
     reference, active, moment = owned.reference, owned.active, now()
     after = _after(owned, ending, progress, moment)
+    if owned.rollout.plan is not None:
+        after = after.with_changes(carried_out=active.rollout_id)
     record = owned.rollout.model_copy(
         update={
             "state": ending.state,
@@ -96,7 +98,6 @@ def end_rollout(
             "reason": ending.reason,
             "progress": progress,
             "rolled_back_seconds": ending.seconds,
-            "evidence": evidence_key(reference),
         }
     )
     event = RolloutEnded(
@@ -111,7 +112,7 @@ def end_rollout(
         needs_execution=ending.unattended or after.waiting is not None,
         stable_version=after.stable.model_version if after.stable else None,
         rolled_back_seconds=ending.seconds,
-        evidence=record.evidence,
+        evidence=evidence_key(reference),
     )
     place = (reference.tenant_id, reference.project)
     deployments.save(*place, owned.deployment, after, [record], event, ticks=ticks)
@@ -163,4 +164,5 @@ def _revision(owned: Owned, moment: datetime) -> Revision:
         since=moment,
         mechanism=plan.mechanism if plan else Mechanism.ROUTE,
         settings=settings,
+        gpus=settings.gpus_for(plan.canary.version.format) if plan else 0,
     )

@@ -172,6 +172,18 @@ class PlanView(BaseModel):
         )
 
 
+def why_no_evidence(rollout: Rollout) -> str:
+    """What to do about evidence that is not there."""
+    if rollout.ended_at is None:
+        return "It is written when the rollout has ended."
+    if rollout.started_at is None:
+        return "The rollout never began: its own reason is all there is to tell."
+    return (
+        "It is written within seconds of the end. If it does not come, read the rollout's ticks, "
+        "and tell the platform's administrators."
+    )
+
+
 class EvidenceView(BaseModel):
     """Where a rollout's evidence can be read, without credentials, until the link expires."""
 

@@ -135,6 +135,15 @@ class RolloutPolicy(BaseModel):
         default=None, description="None: what the platform is set to"
     )
 
+    @model_validator(mode="after")
+    def _time_is_enough(self) -> Self:
+        needed = sum(step.bake_seconds for step in self.steps) + self.final_bake_seconds
+        if needed > self.max_seconds:
+            raise ValueError(
+                f"the steps and the final bake last {needed} s, longer than max_seconds ({self.max_seconds})"
+            )
+        return self
+
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps before all traffic; none for all at once."""

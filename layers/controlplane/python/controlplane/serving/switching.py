@@ -20,14 +20,19 @@ def switch_deployment(
 ) -> None:
     """Bring the cluster to what the deployment's item says now, whichever event asks for it.
 
+    Where nothing serves there is nothing to stop, and the deployment is open for a version.
+
     Raises ConcurrentChangeError when the deployment was changed meanwhile, ClusterUnavailableError: call it again.
     """
     deployment, _ = deployments.find(tenant_id, project, name)
     reached = _REACHED.get(deployment.serving) if deployment else None
-    if deployment is None or reached is None or deployment.stable is None:
+    if deployment is None or reached is None:
         return
-    names = (deployment.stable.name, *(revision.name for revision in deployment.retiring))
-    cluster.set_stopped(tenant_id, names, stopped=reached is ServingState.STOPPED)
+    if deployment.stable is None:
+        reached = ServingState.RUNNING
+    else:
+        names = (deployment.stable.name, *(revision.name for revision in deployment.retiring))
+        cluster.set_stopped(tenant_id, names, stopped=reached is ServingState.STOPPED)
     event = DeploymentSwitched(
         tenant_id=tenant_id, project=project, deployment=name, serving=reached
     )

@@ -11,7 +11,7 @@ from controlplane.serving.deployment_events import RolloutRequested
 from controlplane.serving.model import Deployment, Rollout, RolloutTicket, ServingState
 from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.queue import enqueue
-from controlplane.serving.records import superseded_rollout, waiting_rollout
+from controlplane.serving.records import superseded_ending, superseded_rollout, waiting_rollout
 from controlplane.serving.states import RolloutKind
 from controlplane.serving.strategy import RolloutPolicy
 
@@ -74,10 +74,13 @@ def queue_rollout(
         needs_execution=True,
     )
     rollout = waiting_rollout(name, ticket)
-    changed = [rollout]
+    changed, endings = [rollout], []
     if superseded:
         changed.append(superseded_rollout(name, superseded, moment, queued))
-    deployments.save(tenant_id, project, deployment, queued, changed, event, limit=limit)
+        endings.append(superseded_ending(tenant_id, project, queued, superseded))
+    deployments.save(
+        tenant_id, project, deployment, queued, changed, event, limit=limit, endings=endings
+    )
     return rollout
 
 

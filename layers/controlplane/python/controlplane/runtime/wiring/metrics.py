@@ -38,6 +38,11 @@ def metric_source() -> MetricSource:
     )
 
 
+def has_metric_source() -> bool:
+    """Whether there are figures at all; known to functions that read none as well."""
+    return bool(load(MetricsSettings).metrics_source != "None")
+
+
 def _authorize(settings: MetricsSettings) -> "Authorize | None":
     if settings.metrics_source == "ManagedPrometheus":
         from controlplane.adapters.amp_metrics import SignedAccess, workspace_region
