@@ -112,7 +112,7 @@ def test_no_managed_policy_is_borrowed(assembly: Assembly) -> None:
         ("Serving/AwaitTickRole", {"BatchGetItem", "PutItem"}),
         ("Serving/WakeRolloutRole", {"GetItem"}),
         ("Serving/FinishRolloutRole", {"BatchGetItem"}),
-        ("Serving/WriteEvidenceRole", {"BatchGetItem", "Query"}),
+        ("Serving/WriteEvidenceRole", {"BatchGetItem", "Query", "UpdateItem"}),
         ("Serving/FailRolloutRole", {"BatchGetItem", "PutItem"}),
         ("Serving/RetireRevisionRole", {"BatchGetItem", *WRITES}),
         ("Serving/SwitchDeploymentRole", {"BatchGetItem", "PutItem"}),

@@ -432,7 +432,8 @@ class JudgedRollouts(RuleBasedStateMachine):
         assert number not in self.bad
         steps = (Phase.STEPPING, Phase.AWAITING_APPROVAL)
         for before, after in pairwise(ticks):
-            if before.phase in steps and after.percent > before.percent:
+            # A tick that wrote nothing has learnt of it from the route: the one that decided it lost its record.
+            if before.phase in steps and after.percent > before.percent and after.changes:
                 assert after.verdict is Verdict.PASS
 
     # The world
