@@ -104,7 +104,8 @@ def open_rollout(
     moment = now()
     after = start_next(queued, execution, moment, timeout)
     if after is deployment and superseded is None:
-        left = deployment.retiring or deployment.deleting
+        # Also where nothing retires any more: an execution that died has left undone what comes after an end.
+        left = deployment.retiring or deployment.deleting or deployment.active is None
         return Opened(Action.RETIRE if left and not ticket else Action.NOTHING)
     changed = _changed_rollouts(name, deployment, after, superseded, moment)
     event = _event(tenant_id, project, after, ticket, superseded, started=after is not queued)
