@@ -58,7 +58,7 @@ def test_bringing_up_what_is_up_starts_nothing(stack: RunningStack) -> None:
 
 def _assert_events_go_on(project: Project) -> None:
     """Uploads are still announced, and the versions counted on."""
-    project.inbox("digits").put("model.onnx", b"a model of another kind")
+    project.inbox("digits").put("model.keras", b"a model of another kind")
     assert project.settled("digits", 2)["last_rollout"]["reason"]["code"] == "NoSupportingRuntime"
 
 

@@ -8,12 +8,12 @@ from tests.stack.fixtures import NewProject
 from tests.stack.project import manifest_of
 from tests.stack.running import RunningStack
 
-FILES = {"model.onnx": b"a model"}
+FILES = {"model.keras": b"a model"}
 
 
 def test_another_tenant_sees_nothing(stack: RunningStack, new_project: NewProject) -> None:
     project = new_project("mine")
-    upload = project.upload("digits", FILES, "onnx")
+    upload = project.upload("digits", FILES, "tensorflow")
     assert project.ended_upload("digits", upload)["state"] == "Registered"
     project.settled("digits", 1)
     stranger = stack.caller("globex")
@@ -31,7 +31,7 @@ def test_another_tenant_sees_nothing(stack: RunningStack, new_project: NewProjec
         assert answer.status == HTTPStatus.NOT_FOUND, path
         assert answer.body["code"] == "not_found"
     for path, body in (
-        ("/models/digits/uploads", manifest_of(FILES, "onnx")),
+        ("/models/digits/uploads", manifest_of(FILES, "tensorflow")),
         ("/models/digits/credentials", None),
         ("/deployments/digits/rollouts", {"version": 1}),
     ):
