@@ -80,6 +80,7 @@ def test_preparation_leaves_the_traffic_of_a_deployment_that_serves(stage: Stage
 
 def test_revision_gets_traffic_only_when_deployment_and_endpoints_say_so(stage: Stage) -> None:
     stage.run("check_rollout")
+    assert stage.tick() == "Tick"  # what was just written might not be seen yet
     assert stage.tick() == "Prepare"
     stage.run("prepare_revision")
     assert stage.tick() == "Tick"

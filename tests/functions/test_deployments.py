@@ -2,6 +2,9 @@
 
 import re
 
+from controlplane.runtime.wiring.serving import deployment_repository
+from controlplane.runtime.wiring.tables import use_platform
+from controlplane.serving.deployment_events import DeploymentDeleted
 from tests.functions.api_calls import Api
 from tests.functions.cloud import Cloud
 from tests.functions.samples import on_the_bus
@@ -220,3 +223,21 @@ def test_a_projects_serving_policy_is_the_defaults_until_it_is_set(
     assert put.status == 200, put.body
     assert call("GET", path).json["auto_deploy"] is False
     assert call("PUT", path, {}, headers={"If-Match": before.etag}).status == 412
+
+
+def test_a_deployment_goes_also_from_a_project_that_is_closed(
+    call: Api, cloud: Cloud, acme: Scenario
+) -> None:
+    """An offboarding closes a project before it waits for its deployments to go."""
+    wanted = {"name": "staging", "model": "digits"}
+    assert call("POST", "/projects/vision/deployments", wanted).status == 201
+    project = cloud.item("TENANT#acme", "PROJECT#vision")
+    cloud.put_many([project | {"deleted_at": "2026-03-02T09:15:00+00:00"}])
+    use_platform()
+    deployments = deployment_repository()
+    staging = deployments.get("acme", "vision", "staging")
+
+    event = DeploymentDeleted(tenant_id="acme", project="vision", deployment="staging")
+    deployments.remove("acme", "vision", staging, event)
+
+    assert call("GET", "/projects/vision/deployments/staging").status == 404

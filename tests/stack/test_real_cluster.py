@@ -12,6 +12,7 @@ import pytest
 from local import services
 from local.processes import Processes
 from local.settings import PROJECT, load
+from tests.functions.cluster import GATEWAY, RUNTIME
 from tests.stack.caller import Json
 from tests.stack.cluster import SERVICES
 from tests.stack.project import Project
@@ -22,6 +23,8 @@ INGRESS = "http://gateway.example.com"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{namespace}/deployments"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
 NAMESPACES = "/api/v1/namespaces"
+RUNTIMES = "/apis/serving.kserve.io/v1alpha1/clusterservingruntimes"
+GATEWAYS = "/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways"
 
 
 @pytest.fixture
@@ -43,6 +46,7 @@ def elsewhere(tmp_path: Path, kubeconfig: Path) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path / "state", kubeconfig, environment)
     try:
         running.up()
+        _install_serving(running)
         yield running
     finally:
         running.down()
@@ -83,6 +87,14 @@ def test_a_rollout_on_a_cluster_that_is_not_ours(elsewhere: RunningStack, kubeco
     assert ended["last_rollout"]["reason"]["code"] == "ModelLoadFailed"
     assert ended["stable"] == deployment["stable"]
     project.wait_until_gone("digits", failing)
+
+
+def _install_serving(stack: RunningStack) -> None:
+    """What whoever runs the cluster has installed, and a rollout looks for beforehand."""
+    stack.cluster.create(RUNTIMES, "", RUNTIME)
+    stack.cluster.create(GATEWAYS, "headrace-system", GATEWAY)
+    conditions = [{"type": kind, "status": "True"} for kind in ("Accepted", "Programmed")]
+    stack.cluster.write_status(GATEWAYS, "headrace-system", "headrace", {"conditions": conditions})
 
 
 def _be_ready(stack: RunningStack, name: str) -> None:

@@ -30,13 +30,17 @@ def project_key(tenant_id: str, name: str) -> Key:
 
 
 def deployment_count(tenant_id: str, project: str, more: int, most: int | None = None) -> Write:
-    """One deployment more, or fewer, in its project, if that is there and had fewer than `most`."""
+    """One deployment more in its project, if that is there and had fewer than `most`; or one fewer.
+
+    A deployment goes also from a project that an offboarding has closed before it.
+    """
     limited = {":most": most} if most is not None else {}
+    present = PRESENT if more > 0 else "attribute_exists(pk)"
     return Write(
         project_key(tenant_id, project),
         kind="update",
         update="ADD deployments :more, #version :one",
-        condition=f"{PRESENT} AND ({_ROOM})" if limited else PRESENT,
+        condition=f"{present} AND ({_ROOM})" if limited else present,
         names=VERSION,
         values={":more": more, ":one": 1, **limited},
     )
