@@ -14,7 +14,7 @@ from local.processes import Processes
 from local.settings import PROJECT, load
 from tests.functions.cluster import GATEWAY, RUNTIME
 from tests.stack.caller import Json
-from tests.stack.cluster import SERVICES
+from tests.stack.cluster import ROUTES, SERVICES
 from tests.stack.project import Project
 from tests.stack.running import RunningStack
 from tests.waiting import eventually
@@ -69,6 +69,8 @@ def test_a_rollout_on_a_cluster_that_is_not_ours(elsewhere: RunningStack, kubeco
     )
     assert elsewhere.cluster.find(NAMESPACES, "", "tenant-globex") is not None
     _be_ready(elsewhere, project.revision_name("digits", version))
+    eventually(lambda: project.route("digits"), "the route to be applied")
+    _accept_route(elsewhere, "vision--digits")
 
     deployment = project.settled("digits", version)
     assert deployment["last_rollout"]["rollout"] == running
@@ -123,6 +125,23 @@ def _be_ready(stack: RunningStack, name: str) -> None:
     }
     stack.cluster.create(SLICES, "tenant-acme", endpoints)
     stack.cluster.create(DEPLOYMENTS, "tenant-acme", deployment)
+
+
+def _accept_route(stack: RunningStack, name: str) -> None:
+    """Write what a gateway writes of a route that it serves."""
+    route = stack.cluster.find(ROUTES, "tenant-acme", name)
+    assert route is not None
+    generation = route["metadata"]["generation"]
+    conditions = [
+        {"type": kind, "status": "True", "observedGeneration": generation}
+        for kind in ("Accepted", "ResolvedRefs")
+    ]
+    parent = {
+        "parentRef": route["spec"]["parentRefs"][0],
+        "controllerName": "example.com/gateway",
+        "conditions": conditions,
+    }
+    stack.cluster.write_status(ROUTES, "tenant-acme", name, {"parents": [parent]})
 
 
 def _fail_to_load(stack: RunningStack, name: str) -> None:
