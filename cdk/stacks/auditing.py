@@ -11,6 +11,7 @@ from cdk.constructs.acknowledgments import acknowledge
 from cdk.constructs.control_plane_function import ControlPlaneFunction
 from cdk.constructs.dead_letter_queue import DeadLetterQueue
 from cdk.constructs.function_layers import FunctionLayers
+from cdk.constructs.key_ring import key_ring
 from cdk.constructs.private_bucket import PrivateBucket
 from cdk.constructs.stream_mapping import StreamMapping
 from cdk.stacks.data import DataStack
@@ -42,24 +43,13 @@ class AuditingStack(Stack):
         CfnOutput(self, "AuditDeadLettersUrl", value=self.dead_letters.queue_url)
 
     def _chain_keys(self) -> secretsmanager.Secret:
-        secret = secretsmanager.Secret(
+        return key_ring(
             self,
             "ChainKeys",
+            target=self._target,
             description="Keys of the audit chains by their number; the highest makes new records",
-            generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template="{}",  # noqa: S106 - an empty document, not a secret
-                generate_string_key="1",
-                exclude_punctuation=True,
-                password_length=64,
-            ),
-            removal_policy=self._target.removal,
+            because="Older keys verify older records: a new one is added beside them, by an operator",
         )
-        acknowledge(
-            secret,
-            "SMG4",
-            "Older keys verify older records: a new one is added beside them, by an operator",
-        )
-        return secret
 
     def _anchor_bucket(self) -> PrivateBucket:
         """On AWS nobody takes an anchor away before its time without a right that no role of ours has."""

@@ -7,11 +7,11 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from cdk.constructs.acknowledgments import acknowledge
 from cdk.constructs.control_plane_function import ControlPlaneFunction
 from cdk.constructs.dead_letter_queue import DeadLetterQueue
 from cdk.constructs.event_rule import EventRule
 from cdk.constructs.function_layers import FunctionLayers
+from cdk.constructs.key_ring import key_ring
 from cdk.stacks.data import DataStack
 from cdk.target import Target
 
@@ -65,24 +65,13 @@ class WebhooksStack(Stack):
         CfnOutput(self, "WebhookDeliveriesQueueUrl", value=self.deliveries.queue_url)
 
     def _signing_keys(self) -> secretsmanager.Secret:
-        secret = secretsmanager.Secret(
+        return key_ring(
             self,
             "SigningKeys",
+            target=self._target,
             description="Keys that webhooks' secrets come from; the highest makes new secrets",
-            generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template="{}",  # noqa: S106 - an empty document, not a secret
-                generate_string_key="1",
-                exclude_punctuation=True,
-                password_length=64,
-            ),
-            removal_policy=self._target.removal,
+            because="Older keys make the secrets that receivers hold: a new one is added by an operator",
         )
-        acknowledge(
-            secret,
-            "SMG4",
-            "Older keys make the secrets that receivers hold: a new one is added by an operator",
-        )
-        return secret
 
     def _queue(self, id: str, dead_letters: DeadLetterQueue) -> sqs.Queue:
         return sqs.Queue(

@@ -6,12 +6,11 @@ from controlplane.errors import ConflictError, NotFoundError
 from controlplane.identifiers import now
 from controlplane.reasons import Reason
 from controlplane.requests import IdempotentRequest, require_version
-from controlplane.serving.deployment_events import RolloutEnded
 from controlplane.serving.model import ActiveRollout, Deployment, Rollout, RolloutState
 from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.progress import GivenCommand
 from controlplane.serving.queue import withdraw
-from controlplane.serving.records import withdrawn_rollout
+from controlplane.serving.records import end_without_beginning, withdrawn_rollout
 from controlplane.serving.rollout_events import RolloutCommanded
 from controlplane.serving.states import Command, Phase, RolloutKind
 from controlplane.serving.wishes import RolloutWish, queue_rollout
@@ -115,16 +114,8 @@ def _tell_waiting(
     reason = Reason(code="Aborted", message=f"{actor} aborted it before it began")
     after, ticket = withdraw(deployment, reason, moment)
     record = withdrawn_rollout(deployment.name, ticket, moment, reason)
-    event = RolloutEnded(
-        tenant_id=tenant_id,
-        project=project,
-        deployment=deployment.name,
-        rollout_id=ticket.rollout_id,
-        model_version=ticket.model_version,
-        model=deployment.model,
-        state=RolloutState.ABORTED,
-        reason=reason.code,
-        needs_execution=False,
+    event = end_without_beginning(
+        tenant_id, project, deployment, ticket, RolloutState.ABORTED, reason.code
     )
     deployments.save(tenant_id, project, deployment, after, [record], event)
     return record

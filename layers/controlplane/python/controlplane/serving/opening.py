@@ -35,6 +35,7 @@ from controlplane.serving.ports import (
 )
 from controlplane.serving.queue import enqueue, refuse_first, start_next, take_over
 from controlplane.serving.records import (
+    end_without_beginning,
     refused_rollout,
     running_rollout,
     superseded_ending,
@@ -204,16 +205,8 @@ def _refuse(
     moment = now()
     reason = Reason(code="QuotaExceeded", message=str(exceeded), remedy=exceeded.remedy)
     refused = refuse_first(deployment, ticket, reason, moment)
-    event = RolloutEnded(
-        tenant_id=tenant_id,
-        project=project,
-        deployment=deployment.name,
-        rollout_id=ticket.rollout_id,
-        model_version=ticket.model_version,
-        model=deployment.model,
-        state=RolloutState.FAILED,
-        reason=reason.code,
-        needs_execution=False,
+    event = end_without_beginning(
+        tenant_id, project, deployment, ticket, RolloutState.FAILED, reason.code
     )
     record = refused_rollout(deployment.name, ticket, moment, reason)
     deployments.save(tenant_id, project, before, refused, [record], event)

@@ -51,7 +51,20 @@ def superseded_rollout(
 def superseded_ending(
     tenant_id: str, project: str, deployment: Deployment, ticket: RolloutTicket
 ) -> RolloutEnded:
-    """The end of a rollout that never began, for its own record: the deployment's event tells of the newer one."""
+    """For its own record: the deployment's event tells of the newer one."""
+    state = RolloutState.SUPERSEDED
+    return end_without_beginning(tenant_id, project, deployment, ticket, state, state)
+
+
+def end_without_beginning(
+    tenant_id: str,
+    project: str,
+    deployment: Deployment,
+    ticket: RolloutTicket,
+    state: RolloutState,
+    reason: str,
+) -> RolloutEnded:
+    """The end of a rollout that never began: nothing is left to do. `reason` is the stable word."""
     return RolloutEnded(
         tenant_id=tenant_id,
         project=project,
@@ -59,8 +72,8 @@ def superseded_ending(
         rollout_id=ticket.rollout_id,
         model_version=ticket.model_version,
         model=deployment.model,
-        state=RolloutState.SUPERSEDED,
-        reason=RolloutState.SUPERSEDED,
+        state=state,
+        reason=reason,
         needs_execution=False,
     )
 
