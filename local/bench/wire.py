@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +16,7 @@ from local.settings import HOST
 Json = dict[str, Any]
 _SCOPE = re.compile(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/")
 _ISSUED = re.compile(rb"<AccessKeyId>\s*([^<\s]+)\s*<")
+_ATTEMPT = re.compile(r"attempt=(\d+)")
 _HOP = frozenset(
     {"connection", "transfer-encoding", "content-length", "keep-alive", "date", "server"}
 )
@@ -29,6 +30,7 @@ class Call:
     `items_read` is what a DynamoDB query looked at, which is what it costs; 0 for everything else.
     `answered` is False while nothing has come back, and for a caller that has given up waiting.
     `issued` is the access key of the credentials with which STS answered.
+    `attempt` is above 1 for what an SDK sends again because it heard nothing in time, or an error.
     """
 
     service: str
@@ -39,6 +41,7 @@ class Call:
     items_read: int = 0
     answered: bool = False
     issued: str = ""
+    attempt: int = 1
 
     @property
     def name(self) -> str:
@@ -62,11 +65,11 @@ class Wire:
 
     @contextmanager
     def recording(self) -> Iterator[list[Call]]:
-        """The calls that are made inside."""
+        """The calls that are made inside. What an SDK sends again is the same call: a busy machine adds none."""
         start = len(self.calls)
         seen: list[Call] = []
         yield seen
-        seen += self.calls[start:]
+        seen += [call for call in self.calls[start:] if call.attempt == 1]
 
 
 @contextmanager
@@ -152,4 +155,6 @@ def _call_of(method: str, path: str, headers: Any, body: bytes) -> Call:
         action = content["Action"]
     else:
         action, content = method, {}
-    return Call(service, action, content, access_key, path)
+    attempt = _ATTEMPT.search(headers.get("amz-sdk-request") or "")
+    made = Call(service, action, content, access_key, path)
+    return replace(made, attempt=int(attempt[1])) if attempt else made
