@@ -1,10 +1,17 @@
 """Webhooks, what was sent to them, and a queue whose messages come late, twice or after a crash."""
 
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 
-from controlplane.errors import AlreadyExistsError, ConcurrentChangeError, NotFoundError
+from controlplane.errors import (
+    AlreadyExistsError,
+    ConcurrentChangeError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from controlplane.identifiers import now
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.webhooks.health import TargetHealth
@@ -23,14 +30,16 @@ MAX_DELAY = timedelta(minutes=15)
 
 
 class MemoryWebhooks:
-    """A WebhookRepository."""
+    """A WebhookRepository. Of `projects` are those that a webhook may name."""
 
     def __init__(self) -> None:
+        self.projects = {"vision"}
         self.stored: dict[tuple[str, str], Webhook] = {}
         self.events: list[WebhookEvent] = []
         self.answers: dict[str, Webhook] = {}
 
-    def routes(self, tenant_id: str) -> Routes:
+    def routes(self, tenant_id: str, project: str | None = None) -> Routes:
+        self._look_for(project)
         own = [webhook for (tenant, _), webhook in self.stored.items() if tenant == tenant_id]
         routes = [Route(w.name, w.webhook_id, w.events, w.project, w.enabled) for w in own]
         return Routes(tuple(routes), stored=bool(own))
@@ -54,11 +63,13 @@ class MemoryWebhooks:
             self.answers[request.key_digest] = webhook
         return webhook
 
-    def get(self, tenant_id: str, name: str) -> Webhook:
+    def get(self, tenant_id: str, name: str, project: str | None = None) -> Webhook:
         try:
-            return self.stored[tenant_id, name]
+            found = self.stored[tenant_id, name]
         except KeyError:
             raise NotFoundError(f"there is no webhook {name}") from None
+        self._look_for(project)
+        return found
 
     def list(self, tenant_id: str, page: PageRequest) -> Page[Webhook]:
         return page_of({n: w for (t, n), w in self.stored.items() if t == tenant_id}, page)
@@ -76,6 +87,10 @@ class MemoryWebhooks:
         require(self.stored.get((tenant_id, webhook.name)) == webhook)
         del self.stored[tenant_id, webhook.name]
         self.events.append(event)
+
+    def _look_for(self, project: str | None) -> None:
+        if project is not None and project not in self.projects:
+            raise InvalidRequestError(f"there is no project {project}")
 
 
 class MemoryDeliveries:
@@ -163,7 +178,7 @@ class MemoryDeliveries:
 
 @dataclass
 class MemoryQueue:
-    """A DeliveryQueue whose delays are a quarter of an hour at most, as SQS's are."""
+    """A DeliveryQueue whose delays are a quarter of an hour at most, as SQS's are. What is shown first comes first."""
 
     waiting: list[tuple[datetime, Notice]] = field(default_factory=list)
     fail: Callable[[str], None] = lambda _: None
@@ -171,20 +186,20 @@ class MemoryQueue:
     def send(self, notices: Sequence[Notice], delay: timedelta = timedelta(0)) -> None:
         self.fail("send")
         shown_at = now() + min(MAX_DELAY, max(timedelta(0), delay))
-        self.waiting += [(shown_at, notice) for notice in notices]
+        for notice in notices:
+            self.add(shown_at, notice)
 
     def put_back(self, notice: Notice, delay: timedelta) -> None:
         """What a message does whose function failed."""
         again = replace(notice, received=notice.received + 1)
-        self.waiting.append((now() + delay, again))
+        self.add(now() + delay, again)
+
+    def add(self, shown_at: datetime, notice: Notice) -> None:
+        insort(self.waiting, (shown_at, notice), key=itemgetter(0))
 
     def next(self) -> tuple[datetime, Notice] | None:
         """The message that is shown first, taken off."""
-        if not self.waiting:
-            return None
-        first = min(self.waiting, key=lambda entry: entry[0])
-        self.waiting.remove(first)
-        return first
+        return self.waiting.pop(0) if self.waiting else None
 
 
 @dataclass

@@ -58,6 +58,7 @@ def test_event_is_delivered_once_signed_as_the_standard_says(
 def test_webhook_is_told_only_of_what_it_asks_for(
     hooks: Hooks, receiver: Receiver, secret: str
 ) -> None:
+    hooks.create_project("speech")
     hooks.add(receiver.url, "other-project", project="speech")
     hooks.add(receiver.url, "off")
     hooks.ask("PATCH", "/webhooks/off", {"enabled": False})
@@ -156,6 +157,34 @@ def test_gone_target_disables_its_webhook(hooks: Hooks, receiver: Receiver, secr
     assert hooks.ask("PATCH", "/webhooks/pager", {"enabled": True}).json["reason"] is None
 
 
+def test_webhook_that_is_enabled_again_is_judged_anew(
+    hooks: Hooks, receiver: Receiver, secret: str, later: SetClock
+) -> None:
+    """After days of failures its first hiccup is no reason to disable it once more."""
+    receiver.answer(503)
+    hooks.tell()
+    hooks.deliver_all()
+    key = {"pk": {"S": "TENANT#acme"}, "sk": {"S": "WEBHOOKHEALTH#pager"}}
+    hooks.cloud.clients.dynamodb.update_item(
+        TableName=hooks.cloud.table,
+        Key=key,
+        UpdateExpression="SET failures = :many",
+        ExpressionAttributeValues={":many": {"N": "30"}},
+    )
+    later(timedelta(days=4))
+    hooks.tell()
+    hooks.deliver_all()
+    assert hooks.ask("GET", "/webhooks/pager").json["reason"]["code"] == "TargetFailing"
+
+    assert hooks.ask("PATCH", "/webhooks/pager", {"enabled": True}).status == 200
+    later(timedelta(days=4, minutes=1))
+    hooks.tell()
+    hooks.deliver_all()
+
+    assert hooks.ask("GET", "/webhooks/pager").json["enabled"]
+    assert hooks.cloud.item("TENANT#acme", "WEBHOOKHEALTH#pager")["failures"] == 1
+
+
 def test_delivery_ends_as_exhausted_after_a_day(
     hooks: Hooks, receiver: Receiver, secret: str, later: SetClock
 ) -> None:
@@ -195,10 +224,8 @@ def test_redelivery_is_a_delivery_of_its_own_that_names_the_old_one(
     hooks.tell()
     hooks.deliver_all()
     [first] = hooks.deliveries()
-    path = f"/webhooks/pager/deliveries/{first['delivery']}/redeliver"
-
-    asked = hooks.ask("POST", path, headers={"Idempotency-Key": "again"})
-    assert hooks.ask("POST", path, headers={"Idempotency-Key": "again"}).json == asked.json
+    asked = hooks.redeliver(first, headers={"Idempotency-Key": "again"})
+    assert hooks.redeliver(first, headers={"Idempotency-Key": "again"}).json == asked.json
     hooks.announce()
     hooks.deliver_all()
 
@@ -216,14 +243,53 @@ def test_redelivery_needs_an_enabled_webhook_and_what_is_there(
     hooks.tell()
     hooks.deliver_all()
     [first] = hooks.deliveries()
-    path = f"/webhooks/pager/deliveries/{first['delivery']}/redeliver"
     hooks.ask("PATCH", "/webhooks/pager", {"enabled": False})
 
-    disabled = hooks.ask("POST", path)
-    missing = hooks.ask("POST", "/webhooks/pager/deliveries/d-00000000000000000000/redeliver")
+    disabled = hooks.redeliver(first)
+    missing = hooks.redeliver(first | {"delivery": "d-00000000000000000000"})
 
     assert (disabled.status, disabled.code) == (409, "conflict")
     assert missing.status == 404
+
+
+def test_what_was_for_an_earlier_webhook_of_the_name_is_sent_to_no_other(
+    hooks: Hooks, receiver: Receiver, secret: str
+) -> None:
+    hooks.tell()
+    hooks.deliver_all()
+    [told] = hooks.deliveries()
+    earlier = hooks.ask("GET", "/webhooks/pager").json["webhook_id"]
+    assert hooks.ask("DELETE", "/webhooks/pager").status == 204
+    hooks.create_project("speech")
+    own = hooks.add(receiver.url, events=["RolloutEnded"], project="speech")["webhook_id"]
+
+    refused = hooks.redeliver(told)
+
+    assert (refused.status, refused.code) == (409, "conflict")
+    assert "earlier webhook" in refused.json["detail"]
+    [still_listed] = hooks.deliveries()
+    assert still_listed["webhook_id"] == earlier != own
+
+
+def test_delivery_is_not_sent_again_beside_its_own_attempts(
+    hooks: Hooks, receiver: Receiver, secret: str, later: SetClock
+) -> None:
+    """A receiver would be told twice, under two ids. One whose message was lost is not waited for longer than a day."""
+    receiver.answer(500)
+    hooks.tell()
+    [pending] = hooks.deliveries()
+    early = hooks.redeliver(pending)
+    hooks.deliver_all()
+    [retrying] = hooks.deliveries()
+    refused = hooks.redeliver(retrying)
+
+    assert (pending["state"], retrying["state"]) == ("Pending", "Retrying")
+    for answer in (early, refused):
+        assert (answer.status, answer.code) == (409, "conflict")
+        assert "still being tried" in answer.json["detail"]
+    assert len(hooks.deliveries()) == 1
+    later(timedelta(hours=25))
+    assert hooks.redeliver(retrying).status == 201
 
 
 def test_test_sends_one_signed_ping_also_to_a_disabled_webhook(

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from controlplane.webhooks.model import MAX_WEBHOOKS
+from local.bench.wire import Wire
 from tests.functions.api_calls import Api
 from tests.functions.cloud import Cloud
 from tests.functions.container import Log
@@ -19,6 +20,7 @@ def hooks(call: Api, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Hooks:
 
 
 def test_webhook_is_made_shown_changed_and_deleted(hooks: Hooks) -> None:
+    hooks.create_project("vision")
     made = hooks.ask("POST", "/webhooks", {"name": "pager", "url": URL, "events": ["RolloutEnded"]})
     assert made.status == 201
     assert made.headers["location"] == "/api/v1/webhooks/pager"
@@ -142,6 +144,35 @@ def test_unknown_event_is_refused_with_the_likely_one(hooks: Hooks) -> None:
     assert "RolloutEnded" in refused.json["remedy"]
 
 
+def test_project_that_is_not_there_is_refused(hooks: Hooks) -> None:
+    """Nothing would ever be told of it, and nobody would know why."""
+    hooks.add(URL)
+    hooks.create_project("gone")
+    assert hooks.ask("DELETE", "/projects/gone").status == 204
+    for project in ("visoin", "gone"):
+        body = {"name": "other", "url": URL, "project": project}
+        made = hooks.ask("POST", "/webhooks", body, headers={"Idempotency-Key": project})
+        changed = hooks.ask("PATCH", "/webhooks/pager", {"project": project})
+        for refused in (made, changed):
+            assert (refused.status, refused.code) == (422, "invalid_request")
+            assert project in refused.json["detail"]
+            assert refused.json["remedy"]
+    assert hooks.ask("PATCH", "/webhooks/none", {"project": "visoin"}).status == 404
+    assert hooks.ask("GET", "/webhooks").json["items"] == [hooks.ask("GET", "/webhooks/pager").json]
+
+
+def test_project_is_looked_for_by_the_read_that_is_made_anyway(hooks: Hooks, wire: Wire) -> None:
+    hooks.create_project("vision")
+    for method, path, body in (
+        ("POST", "/webhooks", {"name": "pager", "url": URL, "project": "vision"}),
+        ("PATCH", "/webhooks/pager", {"project": "vision"}),
+    ):
+        with wire.recording() as made:
+            assert hooks.ask(method, path, body).status < 300
+        asked = [call.name for call in made if call.service != "secretsmanager"]
+        assert asked == ["BatchGetItem", "TransactWriteItems"]
+
+
 def test_others_read_and_do_not_write(hooks: Hooks) -> None:
     hooks.add(URL)
     for role in ("developer", "viewer"):
@@ -164,7 +195,7 @@ def test_first_webhooks_of_a_tenant_may_be_made_at_the_same_time(
 
     hooks.add(URL, "first")
     with monkeypatch.context() as patched:
-        patched.setattr(DynamoDBWebhooks, "routes", lambda _self, _tenant: Routes())
+        patched.setattr(DynamoDBWebhooks, "routes", lambda *_: Routes())
         late = hooks.ask("POST", "/webhooks", {"name": "second", "url": URL})
     assert (late.status, late.code) == (409, "request_in_flight")
 

@@ -47,6 +47,13 @@ class Hooks:
         shown: Json = made.json
         return shown
 
+    def create_project(self, name: str) -> None:
+        assert self.ask("POST", "/projects", {"name": name}).status == 201
+
+    def redeliver(self, shown: Json, **options: Any) -> Answer:
+        path = f"/webhooks/{shown['webhook']}/deliveries/{shown['delivery']}/redeliver"
+        return self.ask("POST", path, **options)
+
     def announce(self) -> None:
         """Every event of the table that was not announced yet goes through the queue of events."""
         for item in self.cloud.items():

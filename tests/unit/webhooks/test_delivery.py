@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from controlplane.errors import UnavailableError
-from controlplane.webhooks.delivery import TRIED_FOR, retry_after
-from controlplane.webhooks.health import DISABLED_AFTER, LONGEST_PAUSE
-from controlplane.webhooks.model import DeliveryState, WebhookDisabled
+from controlplane.webhooks.delivery import retry_after
+from controlplane.webhooks.health import DISABLED_AFTER, DISABLED_FROM, LONGEST_PAUSE
+from controlplane.webhooks.model import TRIED_FOR, DeliveryState, WebhookDisabled
 from tests.fakes import Clock
 from tests.unit.webhooks.world import World
 
@@ -106,6 +106,79 @@ def test_target_that_fails_for_days_is_disabled_and_tells_so(world: World) -> No
     ended = sorted(delivery.state.value for delivery in world.deliveries)
     assert ended == ["Cancelled", "Cancelled", "Exhausted"]
     assert world.announce() == 0
+
+
+@pytest.mark.parametrize("change", [{"enabled": True}, {"url": "https://new.example.com/x"}])
+def test_failures_from_before_its_owner_mended_it_disable_no_webhook(
+    world: World, change: dict[str, object]
+) -> None:
+    """One that was enabled again, or given another URL while it failed, has its three days anew."""
+    world.messenger.outcome = lambda: 500
+    world.announce()
+    world.run()
+    world.clock.advance(DISABLED_AFTER.total_seconds())
+    if "enabled" in change:
+        world.announce()
+        world.run()
+        assert not world.webhook.enabled
+    assert world.log.health["acme", "pager"].failures >= DISABLED_FROM
+
+    world.change(**change)
+    world.announce()
+    world.run()
+
+    assert world.webhook.enabled
+    assert world.webhook.reason is None
+    assert world.deliveries[-1].made >= 20  # it was left no longer alone than any other
+
+    world.clock.advance(DISABLED_AFTER.total_seconds())
+    world.announce()
+    world.run()
+    assert not world.webhook.enabled
+
+
+def test_pause_of_a_failing_target_ends_when_its_webhook_is_enabled(world: World) -> None:
+    world.messenger.outcome = lambda: 500
+    for _ in range(12):
+        world.announce()
+        world.step()
+    paused = world.log.health["acme", "pager"].paused_until
+    assert paused is not None
+    assert paused > world.clock.now()
+    world.queue.waiting.clear()
+
+    world.clock.advance(1)
+    world.change(enabled=True)
+    world.messenger.outcome = lambda: 204
+    world.announce()
+    world.step()
+
+    assert world.deliveries[-1].state is DeliveryState.DELIVERED
+    assert world.log.health["acme", "pager"].failures == 0
+
+
+def test_attempt_that_began_before_its_webhook_was_enabled_disables_nothing(world: World) -> None:
+    """It ends with a failure on top of all that are forgotten."""
+    world.messenger.outcome = lambda: 500
+    world.announce()
+    world.run()
+    world.clock.advance(DISABLED_AFTER.total_seconds())
+
+    def enabled_meanwhile() -> int:
+        world.clock.advance(1)
+        world.change(enabled=True)
+        return 500
+
+    world.messenger.outcome = enabled_meanwhile
+    world.announce()
+    world.step()
+    assert world.webhook.enabled
+
+    world.messenger.outcome = lambda: 500
+    world.announce()
+    world.step()
+    assert world.webhook.enabled
+    assert world.log.health["acme", "pager"].failures == 1
 
 
 def test_few_failures_over_days_disable_nothing(world: World) -> None:

@@ -1,7 +1,8 @@
 """Whatever the queue, the table and the targets do: nothing is lost, nothing goes on for ever.
 
-Messages come twice, functions die at any of their writes, targets answer as they like. At the end every delivery has
-ended, one that was delivered was not tried again after that was written down, and attempts stay within their day.
+Messages come twice, functions die at any of their writes, targets answer as they like, and the webhook's owner mends it
+now and then, which forgets how its target did. At the end every delivery has ended, one that was delivered was not
+tried again after that was written down, and attempts stay within their day.
 """
 
 import random
@@ -10,10 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlplane.errors import UnavailableError
-from controlplane.webhooks.delivery import TRIED_FOR
-from controlplane.webhooks.model import OPEN, DeliveryState
+from controlplane.webhooks.model import OPEN, TRIED_FOR, DeliveryState
 from tests.fakes import clock_stopped
 from tests.unit.webhooks.world import VISIBILITY, World
+
+
+def doubled_one(world: World, chance: random.Random, left: int) -> bool:
+    """Whether a message that waits is handed out once more."""
+    if not (left and world.queue.waiting and chance.random() < 0.3):
+        return False
+    world.queue.add(*chance.choice(world.queue.waiting))
+    return True
 
 
 @settings(max_examples=40)
@@ -23,9 +31,10 @@ from tests.unit.webhooks.world import VISIBILITY, World
     doubles=st.integers(0, 30),
     good=st.floats(0, 1),
     events=st.integers(1, 6),
+    mended=st.integers(0, 5),
 )
 def test_every_delivery_ends_and_none_is_lost(
-    seed: int, crash: float, doubles: int, good: float, events: int
+    seed: int, crash: float, doubles: int, good: float, events: int, mended: int
 ) -> None:
     chance = random.Random(seed)
     with clock_stopped() as clock:
@@ -49,9 +58,10 @@ def test_every_delivery_ends_and_none_is_lost(
         world.messenger.outcome = outcome
         begin = clock.now()
         for _ in range(5_000):
-            if doubles and world.queue.waiting and chance.random() < 0.3:
-                doubles -= 1
-                world.queue.waiting.append(chance.choice(world.queue.waiting))
+            doubles -= doubled_one(world, chance, doubles)
+            if mended and chance.random() < 0.1:
+                mended -= 1
+                world.change(enabled=True)
             if world.step() is None:
                 break
         else:

@@ -51,6 +51,15 @@ def test_rate_holds_for_each_minute() -> None:
     assert health.busy_until(MOMENT + timedelta(minutes=1)) is None
 
 
+def test_what_is_forgotten_leaves_the_rate_alone() -> None:
+    tried = failed(TOLERATED).began(MOMENT)
+    anew = tried.anew("wh-2")
+
+    assert (anew.webhook_id, anew.failures, anew.failing_since) == ("wh-2", 0, None)
+    assert anew.busy_until(MOMENT) is None
+    assert (anew.minute, anew.attempts, anew.version) == (tried.minute, 1, tried.version)
+
+
 def test_hopeless_is_who_failed_often_and_for_long() -> None:
     late = MOMENT + DISABLED_AFTER
     assert failed(DISABLED_FROM).is_hopeless(late)

@@ -7,9 +7,9 @@ from controlplane.errors import HeadraceError
 from controlplane.webhooks.delivery import Postman
 from controlplane.webhooks.fan_out import fan_out
 from controlplane.webhooks.messages import Announced
-from controlplane.webhooks.model import Delivery, Webhook, WebhookRequest
+from controlplane.webhooks.model import Delivery, Webhook, WebhookChange, WebhookRequest
 from controlplane.webhooks.ports import Notice
-from controlplane.webhooks.service import Rules, create_webhook
+from controlplane.webhooks.service import Rules, change_webhook, create_webhook
 from controlplane.webhooks.signatures import SigningKeys
 from tests.fakes import Clock, MemoryDeliveries, MemoryMessenger, MemoryQueue, MemoryWebhooks
 
@@ -44,6 +44,11 @@ class World:
             "acme", wanted, "root", None, rules=RULES, webhooks=self.webhooks, keys=KEYS
         )
         return made.webhook
+
+    def change(self, **wanted: object) -> Webhook:
+        """What an administrator does to `pager`."""
+        change = WebhookChange.model_validate(wanted)
+        return change_webhook("acme", "pager", change, None, rules=RULES, webhooks=self.webhooks)
 
     def announce(self) -> int:
         """One more event; the number of deliveries that come of it."""

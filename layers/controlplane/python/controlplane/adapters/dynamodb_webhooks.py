@@ -12,6 +12,7 @@ from controlplane.adapters.dynamodb_items import (
     put_over,
     tombstone,
 )
+from controlplane.adapters.dynamodb_projects import project_key
 from controlplane.adapters.dynamodb_table import (
     Item,
     Key,
@@ -21,7 +22,7 @@ from controlplane.adapters.dynamodb_table import (
     is_tombstone,
     tenant_partition,
 )
-from controlplane.errors import ConcurrentChangeError, NotFoundError
+from controlplane.errors import ConcurrentChangeError, InvalidRequestError, NotFoundError
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.webhooks.model import (
     MAX_WEBHOOKS,
@@ -49,8 +50,10 @@ class DynamoDBWebhooks:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def routes(self, tenant_id: str) -> Routes:
-        item = self._table.get(routes_key(tenant_id))
+    def routes(self, tenant_id: str, project: str | None = None) -> Routes:
+        item, project_is_there = self._read(tenant_id, routes_key(tenant_id), project)
+        if not project_is_there:
+            raise _unknown(project)
         if item is None:
             return Routes()
         return Routes(tuple(_route(name, of) for name, of in item["routes"].items()), stored=True)
@@ -81,10 +84,12 @@ class DynamoDBWebhooks:
         item = as_item(webhook_key(tenant_id, webhook.name), webhook, event)
         return Webhook.model_validate(create(self._table, tenant_id, item, request, also=[routed]))
 
-    def get(self, tenant_id: str, name: str) -> Webhook:
-        item = self._table.get(webhook_key(tenant_id, name))
+    def get(self, tenant_id: str, name: str, project: str | None = None) -> Webhook:
+        item, project_is_there = self._read(tenant_id, webhook_key(tenant_id, name), project)
         if is_tombstone(item):
             raise NotFoundError(f"there is no webhook {name}")
+        if not project_is_there:
+            raise _unknown(project)
         return Webhook.model_validate(item)
 
     def list(self, tenant_id: str, page: PageRequest) -> Page[Webhook]:
@@ -117,11 +122,26 @@ class DynamoDBWebhooks:
         left = tombstone(key, event, webhook.version)
         self._write(put_over(key, left, webhook.version), unrouted, webhook.name)
 
+    def _read(self, tenant_id: str, key: Key, project: str | None) -> tuple[Item | None, bool]:
+        """An item, and by the same call whether a project is there that it is to name; no project is always there."""
+        if project is None:
+            return self._table.get(key), True
+        of_project = project_key(tenant_id, project)
+        found = self._table.get_many([key, of_project])
+        return found.get(key), not is_tombstone(found.get(of_project))
+
     def _write(self, webhook: Write, routed: Write, name: str) -> None:
         try:
             self._table.transact([webhook, routed])
         except TransactionCancelledError as changed:
             raise ConcurrentChangeError(f"webhook {name} has changed meanwhile") from changed
+
+
+def _unknown(project: str | None) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"there is no project {project} to be told of",
+        remedy="Create it first, or leave `project` out for the events of all projects.",
+    )
 
 
 def _entry(webhook: Webhook) -> Item:

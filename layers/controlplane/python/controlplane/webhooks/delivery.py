@@ -31,7 +31,6 @@ FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(hours=1)
 GROWTH = 4
 JITTER = 0.2  # of a pause, in both directions
-TRIED_FOR = timedelta(hours=24)
 # Longer than an attempt takes at most, shorter than the queue hides a message from others.
 CLAIM = timedelta(seconds=30)
 LONGEST_DEFERRAL = timedelta(minutes=15)
@@ -97,7 +96,7 @@ class Postman:
         health = _own_health(found.health, webhook)
         busy = health.busy_until(moment, even_paused=is_test)
         if busy is not None:
-            if moment >= delivery.created_at + TRIED_FOR:
+            if moment >= delivery.tried_until:
                 return self._exhaust_unattempted(notice, delivery)
             return self._defer(notice, busy, moment)
         claimed = delivery.model_copy(update={"claimed_until": moment + CLAIM})
@@ -208,7 +207,7 @@ def after_attempt(delivery: Delivery, attempt: Attempt) -> Delivery:
         changes |= {"state": DeliveryState.EXHAUSTED, "reason": _GONE}
     elif delivery.kind is DeliveryKind.TEST:
         changes |= {"state": DeliveryState.EXHAUSTED, "reason": _TESTED}
-    elif following > delivery.created_at + TRIED_FOR:
+    elif following > delivery.tried_until:
         changes |= {"state": DeliveryState.EXHAUSTED, "reason": _OVER}
     else:
         changes |= {"state": DeliveryState.RETRYING, "next_attempt_at": following}
@@ -246,9 +245,11 @@ def _reason_to_disable(attempt: Attempt, health: TargetHealth, moment: datetime)
 
 
 def _own_health(stored: TargetHealth | None, webhook: Webhook) -> TargetHealth:
-    """What is stored may be an earlier webhook's of the same name."""
+    """What is stored may be an earlier webhook's of the same name, or older than what its owner has done about it."""
     if stored is None:
         return TargetHealth(webhook_id=webhook.webhook_id)
-    if stored.webhook_id != webhook.webhook_id:
-        return TargetHealth(webhook_id=webhook.webhook_id, version=stored.version)
+    since, judged_since = stored.failing_since, webhook.judged_since
+    outdated = since is not None and judged_since is not None and since < judged_since
+    if outdated or stored.webhook_id != webhook.webhook_id:
+        return stored.anew(webhook.webhook_id)
     return stored

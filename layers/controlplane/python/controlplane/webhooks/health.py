@@ -51,6 +51,11 @@ class TargetHealth(BaseModel):
         probed = moment + PROBE_TIME if self.failures >= TOLERATED else self.paused_until
         return self._with(minute=minute, attempts=counted, paused_until=probed)
 
+    def anew(self, webhook_id: str) -> "TargetHealth":
+        """Nothing is held against the target. Attempts of this minute count on, and the version is the stored one's."""
+        forgotten = {"failures": 0, "failing_since": None, "paused_until": None}
+        return self.model_copy(update={"webhook_id": webhook_id, **forgotten})
+
     def succeeded(self) -> "TargetHealth":
         return self._with(failures=0, failing_since=None, paused_until=None)
 

@@ -1,6 +1,6 @@
 """Webhooks of a tenant, and what happens to them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -15,6 +15,7 @@ MAX_WEBHOOKS = 20
 MAX_URL = 1000
 ALL_EVENTS = "*"
 GRACE_HOURS = 24
+TRIED_FOR = timedelta(hours=24)
 
 EventName = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Z][A-Za-z0-9]{2,63})$")]
 EventNames = Annotated[tuple[EventName, ...], Field(min_length=1, max_length=50)]
@@ -75,7 +76,8 @@ class SecretVersion(BaseModel):
 class Webhook(BaseModel):
     """Where a tenant wants its events to be posted. `reason` tells why one was disabled that nobody disabled.
 
-    `webhook_id` tells it from an earlier one of the same name. The newest of `secrets` comes first.
+    `webhook_id` tells it from an earlier one of the same name. The newest of `secrets` comes first. What its target
+    failed before `judged_since` is forgotten: it was enabled or given another URL then.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,6 +90,7 @@ class Webhook(BaseModel):
     description: str = ""
     enabled: bool = True
     reason: Reason | None = None
+    judged_since: datetime | None = None
     secrets: tuple[SecretVersion, ...]
     created_at: datetime
     created_by: str
@@ -166,6 +169,10 @@ class Delivery(BaseModel):
     reason: Reason | None = None
     created_at: datetime
     version: int = 1
+
+    @property
+    def tried_until(self) -> datetime:
+        return self.created_at + TRIED_FOR
 
 
 class WebhookEvent(DomainEvent):

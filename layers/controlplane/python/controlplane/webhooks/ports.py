@@ -44,8 +44,8 @@ class Routes:
 
 
 class WebhookRepository(Protocol):
-    def routes(self, tenant_id: str) -> Routes:
-        """One read, however many there are."""
+    def routes(self, tenant_id: str, project: str | None = None) -> Routes:
+        """One read, however many there are. Raises InvalidRequestError for a project that is not there."""
         ...
 
     def add(
@@ -62,8 +62,8 @@ class WebhookRepository(Protocol):
         """
         ...
 
-    def get(self, tenant_id: str, name: str) -> Webhook:
-        """Raises NotFoundError."""
+    def get(self, tenant_id: str, name: str, project: str | None = None) -> Webhook:
+        """One read. Raises NotFoundError, InvalidRequestError for a project that is not there."""
         ...
 
     def list(self, tenant_id: str, page: PageRequest) -> Page[Webhook]:

@@ -21,6 +21,7 @@ from controlplane.webhooks.model import (
     ALL_EVENTS,
     GRACE_HOURS,
     MAX_WEBHOOKS,
+    OPEN,
     Delivery,
     DeliveryKind,
     SecretVersion,
@@ -65,10 +66,10 @@ def create_webhook(
     webhooks: WebhookRepository,
     keys: SigningKeys,
 ) -> ShownSecret:
-    """Raises RefusedTargetError, InvalidRequestError for an unknown event, LimitExceededError, SecretShownError for a
-    repeat, and what the repository's `add` raises."""
+    """Raises RefusedTargetError, InvalidRequestError for an unknown event or project, LimitExceededError,
+    SecretShownError for a repeat, and what the repository's `add` raises."""
     _check(wanted.url, wanted.events, rules)
-    known = webhooks.routes(tenant_id)
+    known = webhooks.routes(tenant_id, wanted.project)
     if len(known.routes) >= MAX_WEBHOOKS and request is None:
         raise _too_many()
     webhook = Webhook(
@@ -106,13 +107,14 @@ def change_webhook(
     rules: Rules,
     webhooks: WebhookRepository,
 ) -> Webhook:
-    """Change what is named; nothing named changes nothing. Enabling it anew forgets why it was disabled.
+    """Change what is named; nothing named changes nothing.
 
+    Enabling it anew forgets why it was disabled; that or another URL also forgets how its target did until now.
     Raises NotFoundError, PreconditionFailedError, RefusedTargetError, InvalidRequestError, ConcurrentChangeError.
     """
     if wanted.url is not None or wanted.events is not None:
         _check(wanted.url, wanted.events or (), rules)
-    webhook = webhooks.get(tenant_id, name)
+    webhook = webhooks.get(tenant_id, name, wanted.project)
     require_version(if_match, webhook.version, f"webhook {name}")
     changes = wanted.changes
     if wanted.events is not None:
@@ -122,6 +124,8 @@ def change_webhook(
     fields = tuple(sorted(changes))
     if "enabled" in changes:
         changes["reason"] = None
+    if "url" in changes or changes.get("enabled"):
+        changes["judged_since"] = now()
     event = WebhookChanged(tenant_id=tenant_id, webhook=name, fields=fields)
     return webhooks.replace(tenant_id, webhook, webhook.model_copy(update=changes), event)
 
@@ -198,17 +202,14 @@ def redeliver(
 ) -> Delivery:
     """Send what a delivery held once more, to where the webhook points now: a new delivery that names the old one.
 
-    Raises NotFoundError, ConflictError for a test, a webhook that is disabled or was made anew,
-    IdempotencyKeyReusedError, RequestInFlightError.
+    Raises NotFoundError, ConflictError for a test, for what is still being tried, for a webhook that is disabled or
+    was made anew, IdempotencyKeyReusedError, RequestInFlightError.
     """
     found = log.situation(tenant_id, name, delivery_id)
     old, webhook = found.delivery, found.webhook
     if old is None or webhook is None:
         raise NotFoundError(f"there is no delivery {delivery_id} of a webhook {name}")
-    if not webhook.enabled:
-        raise ConflictError(f"webhook {name} is disabled", remedy="Enable it first.")
-    if old.kind is DeliveryKind.TEST:
-        raise ConflictError("a test is not sent again", remedy="Ask for another test.")
+    _check_sent_again(old, webhook)
     new_id = new_sortable_id("d")
     event = WebhookRedeliveryRequested(
         tenant_id=tenant_id, webhook=name, delivery=new_id, redelivery_of=delivery_id
@@ -240,6 +241,24 @@ def _check(url: str | None, events: Collection[str], rules: Rules) -> None:
             near = get_close_matches(name, rules.known_events, 3)
             hint = f"Did you mean {' or '.join(near)}?" if near else "Use `*` for all."
             raise InvalidRequestError(f"there is no event {name} to be told of", remedy=hint)
+
+
+def _check_sent_again(old: Delivery, webhook: Webhook) -> None:
+    """One that is open for longer than it is tried has lost its message: its owner need not wait for ever."""
+    if old.webhook_id != webhook.webhook_id:
+        raise ConflictError(
+            f"this was sent to an earlier webhook {webhook.name}, which was deleted",
+            remedy="Look at the delivery, which shows what was posted: nothing is sent to others than it was for.",
+        )
+    if not webhook.enabled:
+        raise ConflictError(f"webhook {webhook.name} is disabled", remedy="Enable it first.")
+    if old.kind is DeliveryKind.TEST:
+        raise ConflictError("a test is not sent again", remedy="Ask for another test.")
+    if old.state in OPEN and now() < old.tried_until:
+        raise ConflictError(
+            "this delivery is still being tried",
+            remedy="Wait until it has ended: `state` and `next_attempt_at` tell how far it is.",
+        )
 
 
 def _distinct(events: Collection[str]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 What stands in a URL is checked when it is written, for a clear answer. What decides is the check of the addresses that
 its name has at the moment of delivery: a name can say something else later (DNS rebinding).
-Ranges: IANA's special-purpose registries for IPv4 and IPv6 (RFC 6890), which `ipaddress` knows.
+Ranges: IANA's special-purpose registries for IPv4 and IPv6 (RFC 6890), which `ipaddress` knows, but not all of them in
+every release of Python; where releases differ, the range stands here.
 """
 
 import re
@@ -29,7 +30,13 @@ _DISGUISES = tuple(
         "fec0::/10",  # site-local
     )
 )
-_RELAYS = IPv4Network("192.88.99.0/24")  # of 6to4, once
+_RESERVED = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments; some clouds' metadata
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4, once
+    IPv6Network("2001::/23"),  # protocol assignments
+    IPv6Network("3fff::/20"),  # documentation (RFC 9637)
+    IPv6Network("5f00::/16"),  # segments within a network (RFC 9602)
+)
 _ISATAP = (0x00005EFE, 0x02005EFE)
 _PRINTABLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+")  # ASCII without blanks and backslash
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -91,7 +98,7 @@ def parse_target(url: str, *, allow_loopback: bool = False) -> Target:
         )
     if parts.fragment or url.endswith("#"):
         raise _refused("the URL has a fragment", "Leave out what follows the #.")
-    _check_host(host, local=local)
+    _check_host(host, bracketed="[" in parts.netloc, local=local)
     port = port if port is not None else (443 if parts.scheme == "https" else 80)
     if port not in PORTS and not (local and port):
         allowed = " or ".join(str(each) for each in sorted(PORTS))
@@ -115,8 +122,7 @@ def refusal_of(address: Address, *, allow_loopback: bool = False) -> str | None:
             return "an IPv6 address that stands for an IPv4 address"
         if not address.is_global:
             return "a private address"
-        return "a reserved address" if address.is_reserved else None
-    if address.is_reserved or address in _RELAYS:
+    if address.is_reserved or any(address in network for network in _RESERVED):
         return "a reserved address"
     return None if address.is_global else "a private or shared address"
 
@@ -127,7 +133,7 @@ def shown_url(url: str) -> str:
     return f"{path}?…" if mark else path
 
 
-def _check_host(host: str, *, local: bool) -> None:
+def _check_host(host: str, *, bracketed: bool, local: bool) -> None:
     if not host:
         raise _refused("the URL names no host", "Send one like https://host/path.")
     if host.endswith("."):
@@ -139,7 +145,7 @@ def _check_host(host: str, *, local: bool) -> None:
             raise _refused(f"the host is {reason}", "Use a name that anybody can reach.")
         return
     labels = host.split(".")
-    if ":" in host or "%" in host or _NUMBER.fullmatch(labels[-1]):
+    if bracketed or ":" in host or _NUMBER.fullmatch(labels[-1]):
         raise _refused("the host is no plain address", "Use a name, or four decimal numbers.")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise _refused("the host is no name", "Use a name as DNS knows it.")
@@ -161,6 +167,9 @@ def _is_isatap(address: IPv6Address) -> bool:
 
 
 def _address(host: str) -> Address | None:
+    """None for a name, and for an address with a zone, which is one of this machine's networks."""
+    if "%" in host:
+        return None
     try:
         return ip_address(host)
     except ValueError:

@@ -15,10 +15,12 @@ from controlplane.webhooks.targets import shown_url
 class WebhookView(BaseModel):
     """A webhook without its secret. `url` is shown without its query; `reason` tells why it was disabled by itself.
 
-    `old_secret_until` is there while messages are signed with the secret before as well.
+    `old_secret_until` is there while messages are signed with the secret before as well. `webhook_id` tells it from an
+    earlier one of its name.
     """
 
     name: str
+    webhook_id: str
     url: str
     events: list[str]
     project: str | None
@@ -35,6 +37,7 @@ class WebhookView(BaseModel):
         older = webhook.secrets[1:]
         return cls(
             name=webhook.name,
+            webhook_id=webhook.webhook_id,
             url=shown_url(webhook.url),
             events=list(webhook.events),
             project=webhook.project,
@@ -70,10 +73,14 @@ class AttemptView(BaseModel):
 
 
 class DeliveryView(BaseModel):
-    """A message on its way to a webhook, or there. `made` is how many attempts there were."""
+    """A message on its way to a webhook, or there. `made` is how many attempts there were.
+
+    `webhook_id` may be that of an earlier webhook of the name, which was deleted.
+    """
 
     delivery: str
     webhook: str
+    webhook_id: str
     kind: str
     event_id: str
     event_type: str
