@@ -17,8 +17,9 @@ def metric_settings(target: Target) -> dict[str, str]:
 
 
 def tell_of_metrics(function: ControlPlaneFunction, target: Target) -> None:
-    """Let a function know whether there are figures, without any right to read them."""
+    """Let a function know whether there are figures and whose, without any right to read them."""
     function.add_environment("METRICS_SOURCE", target.metrics.source)
+    function.add_environment("METRICS_GATEWAY", target.metrics.gateway)
 
 
 def allow_metrics(function: ControlPlaneFunction, target: Target) -> None:

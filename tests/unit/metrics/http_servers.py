@@ -103,3 +103,26 @@ def dripping(every: float) -> Iterator[str]:
         listener.shutdown()
         listener.server_close()
         thread.join()
+
+
+@contextmanager
+def broken_off() -> Iterator[str]:
+    """The address of a server that takes every request and closes the connection without an answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=listener.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.server_address[1]}"
+    finally:
+        listener.shutdown()
+        listener.server_close()
+        thread.join()

@@ -1,4 +1,4 @@
-"""Probes go to both revisions; what comes of them is the gateway's to count."""
+"""Probes go to both revisions; what comes of them is the gateway's to count, but for those that are given up."""
 
 import json
 from collections import Counter
@@ -10,13 +10,14 @@ import pytest
 
 from controlplane.adapters.http_prober import CONCURRENCY, HttpProber
 from controlplane.errors import RolloutFailedError, UnavailableError
+from controlplane.serving.analysis import Unanswered
 from controlplane.serving.cluster_ports import Mechanism, Transition
 from controlplane.serving.model import ServedVersion
 from controlplane.serving.ports import RevisionSpec
 from controlplane.serving.runtimes import runtime_for
 from controlplane.serving.settings import Probe
 from tests.ports import free_port
-from tests.unit.metrics.http_servers import Received, Reply, dripping, serving
+from tests.unit.metrics.http_servers import Received, Reply, broken_off, dripping, serving
 
 PROBE = Probe(path="/v1/models/digits:predict", body='{"instances": ["é"]}', count=6)
 
@@ -72,25 +73,34 @@ def test_an_answer_that_says_no_is_no_error(status: int) -> None:
     with serving(
         lambda _: Reply("", status, {"Location": "/elsewhere"} if status == 302 else {})
     ) as server:
-        HttpProber(server.url).send(transition(), PROBE)
+        assert HttpProber(server.url).send(transition(), PROBE) == Unanswered()
 
         # Neither asked again nor followed: each would count twice.
         assert len(server.received) == 12
 
 
-def test_no_answer_in_time_is_no_error() -> None:
-    held = Barrier(2)
+@pytest.mark.parametrize("hanging", ["canary", "stable"])
+def test_no_answer_in_time_is_told_of_the_revision_that_owes_it(hanging: str) -> None:
+    held = Barrier(100)
 
-    def wait(_: Received) -> Reply:
-        with suppress(BrokenBarrierError):
-            held.wait(5)
+    def wait(request: Received) -> Reply:
+        if request.headers["x-headrace-probe"] == hanging:
+            with suppress(BrokenBarrierError):
+                held.wait(30)
         return Reply("{}")
 
     with serving(wait) as server:
-        HttpProber(server.url, concurrency=1, read_seconds=0.2).send(
-            transition(first=True), PROBE.model_copy(update={"count": 1})
+        found = HttpProber(server.url, answer_seconds=0.3).send(
+            transition(), PROBE.model_copy(update={"count": 3})
         )
         held.abort()
+
+    assert found == (Unanswered(canary=3) if hanging == "canary" else Unanswered(stable=3))
+
+
+def test_a_connection_that_breaks_off_is_the_gateways_to_count() -> None:
+    with broken_off() as url:
+        assert HttpProber(url).send(transition(), PROBE) == Unanswered()
 
 
 def test_few_are_under_way_at_once() -> None:
@@ -154,21 +164,33 @@ def test_a_canary_that_hangs_takes_no_longer_than_all_probes_may() -> None:
         return Reply("{}")
 
     with serving(hang) as server:
-        prober = HttpProber(server.url, read_seconds=0.3, total_seconds=1)
+        prober = HttpProber(server.url, answer_seconds=0.4, total_seconds=1)
         began = monotonic()
-        prober.send(transition(), PROBE.model_copy(update={"count": 100}))
+        found = prober.send(transition(), PROBE.model_copy(update={"count": 100}))
         lasted = monotonic() - began
         held.abort()
 
-        # By twos and twos of 0.3 s, 100 hanging ones would take more than 7 s.
+        # Four at once of 0.4 s, 100 hanging ones would take 10 s.
         assert lasted < 3
-        assert 4 <= len(server.received) < 200
+        hung = sum(one.headers["x-headrace-probe"] == "canary" for one in server.received)
+        # Those that began at 0.8 s had no time of their own left to answer in.
+        assert 4 <= found.canary < hung
+        assert found.stable == 0
 
 
 def test_an_answer_that_drips_ends_with_the_time_of_all_probes() -> None:
     with dripping(every=0.05) as url:
         began = monotonic()
-        HttpProber(url, read_seconds=5, total_seconds=0.5).send(
+        found = HttpProber(url, answer_seconds=5, total_seconds=0.5).send(
             transition(first=True), PROBE.model_copy(update={"count": 1})
         )
         assert monotonic() - began < 3
+    assert found == Unanswered()
+
+
+def test_an_answer_that_drips_longer_than_its_time_is_none() -> None:
+    with dripping(every=0.05) as url:
+        found = HttpProber(url, answer_seconds=0.5).send(
+            transition(first=True), PROBE.model_copy(update={"count": 1})
+        )
+    assert found == Unanswered(canary=1)

@@ -281,7 +281,7 @@ def test_queries_of_people_are_asked_of_each_revision_within_the_namespace(
     ]
 
 
-def test_bad_events_without_a_series_are_none_and_a_total_without_one_is_missing(
+def test_bad_events_without_a_series_are_not_called_none_and_a_total_without_one_is_missing(
     prometheus: ScriptedPrometheus, source: PrometheusMetrics
 ) -> None:
     prometheus.figures = healthy()
@@ -293,7 +293,7 @@ def test_bad_events_without_a_series_are_none_and_a_total_without_one_is_missing
     prometheus.theirs = answer
     reading = source.read(reading_request(policy=policy))
     assert reading.canary
-    assert reading.canary.events == {"e": (0, 40)}
+    assert reading.canary.events == {"e": (None, 40)}
 
     prometheus.theirs = lambda _: vector({})
     reading = source.read(reading_request(policy=policy))

@@ -69,6 +69,25 @@ def test_a_prometheus_and_how_it_lets_us_in(
         assert authorize._region == "us-west-2"
 
 
+@pytest.mark.parametrize(
+    ("source", "gateway", "counted"),
+    [
+        ("None", "istio", True),
+        ("Gateway", "embedded", True),
+        ("Prometheus", "envoy_gateway", True),
+        ("Prometheus", "istio", False),
+        ("ManagedPrometheus", "istio", False),
+    ],
+)
+def test_whether_copies_are_counted_is_known_without_asking(
+    monkeypatch: pytest.MonkeyPatch, source: str, gateway: str, counted: bool
+) -> None:
+    monkeypatch.setenv("METRICS_SOURCE", source)
+    monkeypatch.setenv("METRICS_GATEWAY", gateway)
+
+    assert metrics.counts_copies() is counted
+
+
 def test_a_source_that_there_is_none_of_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METRICS_SOURCE", "Graphite")
 

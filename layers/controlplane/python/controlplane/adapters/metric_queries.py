@@ -17,3 +17,9 @@ def read_queries(name: str) -> dict[str, Any]:
         raise ValueError(f"there are no queries for {name!r}: use one of {known}")
     queries: dict[str, Any] = json.loads(file.read_text())
     return queries
+
+
+def counts_copies(gateway: str) -> bool:
+    """Whether a gateway's series tell of copies of requests. Raises ValueError for one that there is no file of."""
+    matchers = read_queries(gateway).get("matchers", {})
+    return matchers.get("mirrored", "") is not None

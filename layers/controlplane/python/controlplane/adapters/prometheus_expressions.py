@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controlplane.adapters.metric_queries import read_queries
+from controlplane.errors import MetricsUnavailableError
 from controlplane.identifiers import is_name, route_name, serving_namespace
 from controlplane.serving.cluster_ports import Mechanism
 from controlplane.serving.metric_ports import ReadingRequest
@@ -31,17 +32,25 @@ def queries_for(mechanism: Mechanism, gateway: str) -> dict[str, Any]:
 def selectors(
     queries: Mapping[str, Any], request: ReadingRequest, *, canary: bool
 ) -> dict[str, str]:
-    """The selectors `requests`, `errors` and `latency` of one of the two revisions."""
-    copies = canary and request.mirrored
-    names = _names(request, canary=canary)
-    matchers = _fill(str(queries["matchers"]["mirrored" if copies else "live"]), names)
+    """The selectors `requests`, `errors` and `latency` of one of the two revisions.
+
+    Raises MetricsUnavailableError where copies are asked for and the series do not tell of them.
+    """
+    kind = "mirrored" if canary and request.mirrored else "live"
+    if queries["matchers"][kind] is None:
+        raise MetricsUnavailableError(
+            f"no copies of requests are counted: {queries['why_no_copies']}",
+            remedy="Judge the rollout on probes, or on live requests with the strategy Canary or Linear.",
+        )
+    matchers = _fill(str(queries["matchers"][kind]), _names(request, canary=canary))
     found = {}
     if queries["requests"]:
-        asked = ",".join(filter(None, (matchers, queries.get("requests_only"))))
+        asked = _joined(matchers, queries.get("requests_only"))
         found["requests"] = f"{queries['requests']}{{{asked}}}"
         found["errors"] = f"{queries['requests']}{{{asked},{queries['errors']}}}"
     if queries["latency"]:
-        found["latency"] = f"{queries['latency']}{{{matchers}}}"
+        asked = _joined(matchers, queries.get("latency_only"))
+        found["latency"] = f"{queries['latency']}{{{asked}}}"
     return found
 
 
@@ -108,6 +117,10 @@ def route_rules(request: ReadingRequest, *, canary: bool) -> str:
 
 def _leads(rule: HeaderRule, canary: bool) -> bool:
     return (rule.to == "Canary") is canary
+
+
+def _joined(matchers: str, more: str | None) -> str:
+    return f"{matchers},{more}" if more else matchers
 
 
 def _fill(text: str, names: Mapping[str, str]) -> str:

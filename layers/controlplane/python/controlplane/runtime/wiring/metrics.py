@@ -43,6 +43,16 @@ def has_metric_source() -> bool:
     return bool(load(MetricsSettings).metrics_source != "None")
 
 
+def counts_copies() -> bool:
+    """Whether the figures tell of copies of requests; known to functions that read none as well."""
+    settings = load(MetricsSettings)
+    if settings.metrics_source not in ("Prometheus", "ManagedPrometheus"):
+        return True
+    from controlplane.adapters import metric_queries
+
+    return metric_queries.counts_copies(settings.metrics_gateway)
+
+
 def _authorize(settings: MetricsSettings) -> "Authorize | None":
     if settings.metrics_source == "ManagedPrometheus":
         from controlplane.adapters.amp_metrics import SignedAccess, workspace_region
