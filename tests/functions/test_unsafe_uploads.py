@@ -57,6 +57,66 @@ def test_no_format_and_no_name_hides_a_pickle(
     assert upload(acme, files, model_format)["state"] == "Rejected"
 
 
+MLFLOW = {
+    "MLmodel": b"artifact_path: model\nflavors:\n  sklearn:\n    pickled_model: model.pkl\n",
+    "conda.yaml": b"channels:\n- conda-forge\ndependencies:\n- python=3.11.9\n- pip:\n  - mlflow\n",
+    "python_env.yaml": b"python: 3.11.9\nbuild_dependencies:\n- pip==24.0\n",
+    "requirements.txt": b"cloudpickle==3.0.0\nscikit-learn==1.9.1\n",
+    "input_example.json": b'{"columns": ["a"], "data": [[1]]}',
+    "code/features.py": b"import numpy\n\n\ndef features(rows):\n    return rows\n",
+    "model.pkl": GOOD,
+}
+TORCHSERVE = {
+    "config/config.properties": b"inference_address=http://0.0.0.0:8085\n"
+    b"management_address=http://0.0.0.0:8085\nmetrics_address=http://0.0.0.0:8082\n"
+    b"model_store=/mnt/models/model-store\n",
+    "model-store/digits.mar": zipped(
+        **{"MAR-INF__MANIFEST_json": b'{"model": {"serializedFile": "model.pt"}}'},
+        handler_py=b"import torch\n\n\nclass Handler:\n    pass\n",
+        model_pt=zipped(model__data_pkl=GOOD, model__data__0=bytes(64), model__version=b"3\n"),
+        requirements_txt=b"cloudpickle==3.0.0\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "model_format"),
+    [(MLFLOW, "mlflow"), (TORCHSERVE, "pytorch")],
+    ids=["mlflow", "torch"],
+)
+def test_the_texts_of_a_whole_model_are_no_pickles(
+    call: Api, acme: Scenario, files: dict[str, bytes], model_format: str
+) -> None:
+    """All of what the framework's own tools write is registered, and its pickles have been looked into."""
+    assert upload(acme, files, model_format)["state"] == "Registered"
+
+    version = call("GET", "/projects/vision/models/digits/versions/1").json
+    assert version["scan"]["state"] == "Clean"
+    assert {file["path"] for file in version["files"]} == set(files)
+
+
+@pytest.mark.parametrize(
+    ("files", "model_format", "file"),
+    [
+        (MLFLOW | {"model.pkl": attack()}, "mlflow", "model.pkl"),
+        (
+            TORCHSERVE | {"model-store/digits.mar": zipped(model_pt=zipped(m__data_pkl=attack()))},
+            "pytorch",
+            "model-store/digits.mar",
+        ),
+    ],
+    ids=["mlflow", "torch"],
+)
+def test_a_pickle_among_texts_is_found(
+    call: Api, acme: Scenario, files: dict[str, bytes], model_format: str, file: str
+) -> None:
+    assert upload(acme, files, model_format)["state"] == "Rejected"
+
+    [found] = call("GET", UPLOADS).json["items"]
+    assert found["reason"]["code"] == "UnsafeArtifact"
+    assert file in found["reason"]["message"]
+
+
 def test_a_version_tells_how_it_was_scanned(call: Api, acme: Scenario) -> None:
     upload(acme, {"model.joblib": GOOD})
     upload(acme, {"model.onnx": b"onnx"}, "onnx")

@@ -11,13 +11,21 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
+import sklearn
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -45,12 +53,38 @@ def combined(rows: Any, classes: Any) -> dict[str, Any]:
         "objects": np.array(["a", None, {"x": 1}], dtype=object),
         "texts": np.array(["ab", "c"]),
         "records": np.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")]),
+        "records of objects": np.array([(1, "x")], dtype=[("a", "i4"), ("b", "O", (1,))]),
         "times": np.array(["2020-01-01"], dtype="M8[D]"),
         "columns": np.asfortranarray(np.ones((3, 4))),
         "generators": [np.random.default_rng(1), np.random.RandomState(1), np.float64(2)],
     }
     models = {name: model.fit(rows, classes) for name, model in fitted.items()}
     return models | {"text": text, "arrays": arrays}
+
+
+def of_tables(rows: Any, classes: Any) -> dict[str, Any]:
+    """As the user guide fits them: to data frames, with columns chosen by type and requests for weights."""
+    table = pd.DataFrame(rows, columns=["a", "b", "c", "d"])
+    table["kind"] = pd.Categorical(np.array(["x", "y"])[np.arange(len(table)) % 2])
+    numbers = make_column_selector(dtype_include=np.number)
+    kinds = make_column_selector(dtype_include="category")
+    columns = [("numbers", StandardScaler(), numbers), ("kinds", OneHotEncoder(), kinds)]
+    boosting = HistGradientBoostingClassifier(max_iter=3, categorical_features=[4])
+    fitted = {
+        "selected": make_pipeline(ColumnTransformer(columns), LogisticRegression()),
+        "categories": HistGradientBoostingRegressor(max_iter=3, categorical_features=["kind"]),
+        "categories-by-type": HistGradientBoostingClassifier(max_iter=3),
+    }
+    models = {name: model.fit(table, classes) for name, model in fitted.items()}
+    models["categories-by-number"] = boosting.fit(np.column_stack([rows, classes]), classes)
+    models["threshold"] = TunedThresholdClassifierCV(LogisticRegression()).fit(rows, classes > 0)
+    models["power"] = FunctionTransformer(np.power, kw_args={"x2": 2}).fit(rows)
+    with sklearn.config_context(enable_metadata_routing=True):
+        routed = LogisticRegression().set_fit_request(sample_weight=True)
+        models["routed"] = routed.fit(rows, classes)
+    trained = pd.Timestamp("2026-11-21")
+    table["when"] = trained
+    return models | {"bundle": {"model": models["routed"], "trained": trained, "sample": table}}
 
 
 def save(folder: Path, name: str, model: Any) -> None:
@@ -72,7 +106,7 @@ def main(folder: Path) -> None:
             continue  # needs arguments or other data
         joblib.dump(model, folder / f"{name}.joblib")
         (folder / f"{name}.pkl").write_bytes(pickle.dumps(model))
-    for name, model in combined(rows, classes).items():
+    for name, model in (combined(rows, classes) | of_tables(rows, classes)).items():
         save(folder, name, model)
     np.save(folder / "objects.npy", np.array([1, None], dtype=object))
     np.savez(folder / "arrays.npz", a=rows, b=np.array([None, 2], dtype=object))

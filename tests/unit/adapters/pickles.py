@@ -54,13 +54,26 @@ def dtype(kind: str, size: int = -1, flags: int = 0) -> bytes:
     return made + b"(" + state + b"tb"
 
 
-def array(content: bytes, of: bytes, shape: tuple[int, ...], aligned: bool = True) -> bytes:
-    """As joblib lays an array between the instructions."""
+WRAPPER = name("joblib.numpy_pickle", "NumpyArrayWrapper")
+
+
+def array_state(of: bytes, shape: tuple[int, ...], more: bytes = b"") -> bytes:
+    """What joblib's wrapper of an array keeps of it."""
     sizes = b"(" + b"".join(number(n) for n in shape) + b"t"
-    state = text("shape") + sizes + text("order") + text("C") + text("dtype") + of
-    if aligned:
-        state += text("numpy_array_alignment_bytes") + number(16)
-    wrapper = name("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81}(" + state + b"ub"
+    kept = text("subclass") + name("numpy", "ndarray") + text("shape") + sizes
+    return b"}(" + kept + text("order") + text("C") + text("dtype") + of + more + b"u"
+
+
+def array(
+    content: bytes,
+    of: bytes,
+    shape: tuple[int, ...],
+    aligned: bool = True,
+    made: bytes = WRAPPER + b")\x81",
+) -> bytes:
+    """As joblib lays an array between the instructions."""
+    more = text("numpy_array_alignment_bytes") + number(16) if aligned else b""
+    wrapper = made + array_state(of, shape, more) + b"b"
     return wrapper + (b"\x03\xff\xff\xff" if aligned else b"") + content
 
 

@@ -33,6 +33,7 @@ from tests.unit.adapters.pickles import (
 )
 
 MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
+TORCH_HEAD = MAGIC + pickle.dumps(1001) + pickle.dumps({"little_endian": True})
 
 
 def scan(content: bytes, model_format: str = "sklearn", path: str = "model.joblib") -> Scan:
@@ -120,7 +121,7 @@ WRAPPINGS = {
     "tar": lambda content: tarred(pickle=content),
     "tar.gz": lambda content: gzip.compress(tarred(model=content)),
     "zip behind something": lambda content: b"#!/bin/sh\n" + zipped(data_pkl=content),
-    "torch's old file": lambda content: MAGIC + pickle.dumps(1001) + content + bytes(64),
+    "torch's old file": lambda content: TORCH_HEAD + content + bytes(64),
 }
 
 
@@ -128,7 +129,7 @@ WRAPPINGS = {
 @pytest.mark.parametrize("model_format", ["sklearn", "pytorch"])
 def test_no_wrapping_is_a_way_around(wrap: object, model_format: str) -> None:
     assert callable(wrap)
-    found = scan(wrap(attack()), model_format)
+    found = scan(wrap(attack()), model_format, "weights.bin")
 
     assert found.state is ScanState.UNSAFE
     assert kinds(found) == {FindingKind.DANGEROUS}
@@ -228,7 +229,7 @@ def test_torch_files_are_clean() -> None:
         + call(name("torch._utils", "_rebuild_tensor_v2"), b"(U\x07storagetQ", number(0))
         + STOP
     )
-    old = MAGIC + pickle.dumps(1001) + tensors + pickle.dumps(["0"]) + b"\xff" * 64
+    old = TORCH_HEAD + tensors + pickle.dumps(["0"]) + b"\xff" * 64
     new = zipped(archive__data_pkl=tensors, archive__data__0=b"B" + b"\xff" * 64)
 
     assert scan(old, "pytorch", "m.pt").state is ScanState.CLEAN
@@ -247,7 +248,7 @@ NO_PICKLES = {
 @pytest.mark.parametrize("content", NO_PICKLES.values(), ids=NO_PICKLES)
 @pytest.mark.parametrize("model_format", ["sklearn", "mlflow"])
 def test_what_no_loader_could_unpickle_needs_no_scan(content: bytes, model_format: str) -> None:
-    assert scan(content, model_format).state is ScanState.NOT_NEEDED
+    assert scan(content, model_format, "weights.bin").state is ScanState.NOT_NEEDED
 
 
 def test_joblibs_arrays_are_refused_where_joblib_does_not_load() -> None:
@@ -284,6 +285,10 @@ def test_nothing_that_is_allowed_is_on_picklescans_list() -> None:
         ("sklearn.datasets._base", "Path"),
         ("sklearn.externals._arff", "ArffDecoder"),
         ("sklearn.utils.parallel", "Parallel"),
+        ("sklearn.ensemble._forest", "Parallel"),
+        ("sklearn.callback._transport", "Client"),
+        ("sklearn.tree._export", "StringIO"),
+        ("sklearn.metrics._scorer", "_SCORERS"),
         ("sklearn.tests.test_base", "MyEstimator"),
         ("scipy.stats._distn_infrastructure", "rv_continuous"),
         ("sklearnx", "Model"),

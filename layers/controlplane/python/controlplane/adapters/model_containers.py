@@ -3,7 +3,6 @@
 Told by content, as loaders tell it, never by name. What cannot be looked into is an UnreadableError, not a pass.
 """
 
-import ast
 import bz2
 import gzip
 import lzma
@@ -13,13 +12,16 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader, RawIOBase
 from typing import BinaryIO, cast
 
 from controlplane.adapters.bounded_streams import SOURCE_FAULTS, UnreadableError
+from controlplane.adapters.numpy_headers import MAGIC as NPY
+from controlplane.adapters.numpy_headers import holds_objects
+from controlplane.adapters.zip_layout import require_one_reading
 
 # Beyond these it is no model that anybody saved, but something that keeps a scanner busy.
 MAX_DEPTH = 3
@@ -29,7 +31,6 @@ MAX_NESTED_BYTES = 1 << 30
 IN_MEMORY_BYTES = 32 << 20
 _HEAD = 512
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_NPY = b"\x93NUMPY"
 # The first two bytes of zlib's four levels; joblib tells zlib by its first.
 _ZLIB = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 _OPAQUE = {
@@ -37,10 +38,12 @@ _OPAQUE = {
     b"\x28\xb5\x2f\xfd": "Zstandard",
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
     b"Rar!": "RAR",
-    b"ZF0x": "joblib's format before 0.10",
+    b"ZF": "joblib's format before 0.10",
 }
+# joblib tells it by these two; the next ones are of the size of its dictionary.
+_LZMA = b"\x5d\x00"
 # What torch.save writes: raw tensors beside the pickle, which nothing unpickles.
-_TENSOR = re.compile(r"(.+)/data/\d+")
+_TENSOR = re.compile(r"[^/]+/data/[0-9]+")
 
 Open = Callable[[], BinaryIO]
 
@@ -75,29 +78,39 @@ class Containers:
             if head.startswith(magic):
                 raise UnreadableError(f"it is {kind}, which is not looked into")
         if head.startswith(_ZIP) or zipfile.is_zipfile(file):
-            yield from self._zip_members(file, name, depth)
+            yield from self._zip_members(file, name, depth, head.startswith(_ZIP))
             if head.startswith(_ZIP):
                 return
+        is_known = yield from self._unpacked_sources(file, head, name, depth)
+        # Its head may be instructions as well: a tar file begins with a name of anybody's choice.
+        yield PickleSource(name, lambda: _rewound(file), is_whole_file=not (is_known or depth))
+
+    def _unpacked_sources(
+        self, file: BinaryIO, head: bytes, name: str, depth: int
+    ) -> Generator[PickleSource, None, bool]:
+        """What a compressed file, a tar file or an array holds. Returns whether it is one of these."""
         unpack = _decompressor(head)
         if unpack is not None:
             yield from self._compressed(file, unpack, name, depth)
-            return
-        if _is_tar(file):
+        elif _is_tar(file):
             yield from self._tar_members(file, name, depth)
-            return
-        if head.startswith(_NPY):
+        elif head.startswith(NPY):
             yield from _array(file, name)
-            return
-        yield PickleSource(name, lambda: _rewound(file), is_whole_file=depth == 0)
+        else:
+            return False
+        return True
 
-    def _zip_members(self, file: BinaryIO, name: str, depth: int) -> Iterator[PickleSource]:
+    def _zip_members(
+        self, file: BinaryIO, name: str, depth: int, is_first: bool
+    ) -> Iterator[PickleSource]:
         file.seek(0)
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-            roots = {m.filename.removesuffix("/data.pkl") for m in members}
+            if is_first:
+                require_one_reading(file, archive)
+            is_torch = _is_torch([member.filename for member in members])
             for member in members:
-                tensor = _TENSOR.fullmatch(member.filename)
-                if member.is_dir() or (tensor and tensor[1] in roots):
+                if member.is_dir() or (is_torch and _TENSOR.fullmatch(member.filename)):
                     continue
                 inner = f"{name}:{member.filename}"
                 opened = _member_of(archive, member)
@@ -198,20 +211,34 @@ def _decompressor(head: bytes) -> Callable[[BinaryIO], BinaryIO] | None:
     if head.startswith(_ZLIB):
         return lambda file: cast("BinaryIO", BufferedReader(_ZlibReader(file)))
     if head.startswith(b"\x1f\x8b"):
-        return lambda file: cast("BinaryIO", gzip.GzipFile(fileobj=file))
+        return lambda file: cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb"))
     if head.startswith(b"BZh"):
         return lambda file: cast("BinaryIO", bz2.BZ2File(file))
-    if head.startswith((b"\xfd7zXZ", b"\x5d\x00\x00")):
+    if head.startswith((b"\xfd7zXZ", _LZMA)):
         return lambda file: cast("BinaryIO", lzma.LZMAFile(file))
     return None
 
 
+def _is_torch(members: list[str]) -> bool:
+    """Everything lies in one folder, the pickle at its top. In other archives a file may name what is unpickled."""
+    root = members[0].partition("/")[0] if members else ""
+    return f"{root}/data.pkl" in members and all(name.startswith(f"{root}/") for name in members)
+
+
 def _is_container(head: bytes) -> bool:
     return (
-        head.startswith((*_ZIP, *_OPAQUE, _NPY))
+        head.startswith((*_ZIP, *_OPAQUE, NPY))
         or _decompressor(head) is not None
-        or head[257:262] == b"ustar"
+        or _begins_tar(head)
     )
+
+
+def _begins_tar(head: bytes) -> bool:
+    """By its check sum: the format's first version has no other mark."""
+    try:
+        return bool(tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape"))
+    except tarfile.HeaderError:
+        return False
 
 
 def _is_tar(file: BinaryIO) -> bool:
@@ -224,25 +251,9 @@ def _is_tar(file: BinaryIO) -> bool:
 
 
 def _array(file: BinaryIO, name: str) -> Iterator[PickleSource]:
-    """One array as numpy.save writes it: of objects, it is a pickle behind the header.
-
-    Source: numpy.lib.format, "Format Version" 1.0 to 3.0.
-    """
-    file.seek(len(_NPY))
-    major = file.read(2)[:1]
-    width = {b"\x01": 2, b"\x02": 4, b"\x03": 4}.get(major)
-    if width is None:
-        raise UnreadableError("it is an array of an unknown version")
-    length = int.from_bytes(file.read(width), "little")
-    if length > 1 << 16:
-        raise UnreadableError("its header is too long")
-    text = file.read(length).decode("latin1")
-    start = file.tell()
-    try:
-        described = ast.literal_eval(text.strip())["descr"]
-    except (SyntaxError, ValueError, TypeError, KeyError, MemoryError) as malformed:
-        raise UnreadableError("its header is malformed") from malformed
-    if "O" in str(described):
+    """One array as numpy.save writes it: of objects, it is a pickle behind the header."""
+    if holds_objects(file):
+        start = file.tell()
         yield PickleSource(name, lambda: _rewound(file, start))
 
 

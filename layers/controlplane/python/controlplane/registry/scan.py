@@ -115,6 +115,7 @@ def require_safe(model_format: str, scans: Mapping[str, Scan | None]) -> Scan:
     raise UploadRejectedError(
         "UnsafeArtifact",
         "; ".join(told) + (f"; and {more} more" if more else ""),
-        remedy="Leave the file out if the model does not need it; else save the model without code of its own, "
-        "uncompressed or by zlib, gzip, bzip2 or xz, or as safetensors or ONNX, and upload it again.",
+        remedy="Leave the file out if the model does not need it, and call a text .txt or .yaml; else save the model "
+        "without code of its own, uncompressed or by zlib, gzip, bzip2 or xz, or as safetensors or ONNX, and upload "
+        "it again (docs/runbooks/unsafe-files.md).",
     )
