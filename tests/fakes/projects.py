@@ -45,5 +45,10 @@ class MemoryProjects:
         require(stored is not None and stored.version == project.version)
         require(stored is not None and not stored.model_versions and not stored.deployments)
         del self._table.projects[tenant_id, project.name]
+        self._table.registry_policies.pop((tenant_id, project.name), None)
+        self._table.serving_policies.pop((tenant_id, project.name), None)
+        keys = self._table.signing_keys
+        for place in [at for at in keys if at[:2] == (tenant_id, project.name)]:
+            del keys[place]
         reserve(self._table, tenant_id, [Reservation("projects", -1, 0)])
         self._table.events.append(event)

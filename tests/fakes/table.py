@@ -23,6 +23,7 @@ from controlplane.registry.upload import RejectedUpload, Upload
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 from controlplane.serving.model import Deployment, Rollout
 from controlplane.serving.progress import Tick
+from controlplane.serving.project_policy import ServingPolicy
 
 Place = tuple[str, ...]
 Entity = TypeVar("Entity", bound=BaseModel)
@@ -52,6 +53,7 @@ class MemoryTable:
     aliases: dict[Place, Aliases] = field(default_factory=dict)
     alias_records: list[tuple[Place, AliasRecord]] = field(default_factory=list)
     registry_policies: dict[Place, RegistryPolicy] = field(default_factory=dict)
+    serving_policies: dict[Place, ServingPolicy] = field(default_factory=dict)
     signing_keys: dict[Place, SigningKey] = field(default_factory=dict)
     uploads: dict[Place, Upload] = field(default_factory=dict)
     upload_history: list[Upload] = field(default_factory=list)
@@ -85,6 +87,16 @@ def reserve(table: MemoryTable, tenant_id: str, room: Sequence[Reservation]) -> 
     for wanted in room:
         place = (tenant_id, wanted.quota)
         table.used[place] = table.used.get(place, 0) + wanted.amount
+
+
+def change_project(table: MemoryTable, tenant_id: str, project: str, **more: int) -> None:
+    """Count what a change below a project adds to it. Raises ConcurrentChangeError where it is gone."""
+    held = table.projects.get((tenant_id, project))
+    require(held is not None)
+    if held is not None:
+        counts = {name: getattr(held, name) + number for name, number in more.items()}
+        changed = held.model_copy(update=counts | {"version": held.version + 1})
+        table.projects[tenant_id, project] = changed
 
 
 def require(condition: bool) -> None:

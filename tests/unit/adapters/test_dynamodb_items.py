@@ -5,11 +5,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from controlplane.adapters.dynamodb_items import as_item, put_over, seconds, tombstone
+from controlplane.adapters.dynamodb_items import (
+    as_item,
+    attributes_of,
+    put_over,
+    seconds,
+    tombstone,
+)
 from controlplane.adapters.dynamodb_table import MAX_DEPTH, Key, checked, is_tombstone
 from controlplane.projects.model import Project, ProjectDeleted
 from controlplane.publishing.model import ItemChange
+from controlplane.serving.analysis import AnalysisPolicy, RevisionCounts, Unanswered
+from controlplane.serving.progress import Progress
+from controlplane.serving.statistics.evidence import Baseline, Evidence
+from controlplane.serving.strategy import RolloutPolicy
 from tests.fakes import Clock
 from tests.fakes.clock import START
 
@@ -47,6 +58,33 @@ def test_values_that_keep_their_type_are_taken(value: object) -> None:
 def test_values_that_would_change_are_refused(value: object, word: str) -> None:
     with pytest.raises(TypeError, match=word):
         checked({"value": value})
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [
+        RolloutPolicy(analysis=AnalysisPolicy(latency=None)),
+        RolloutPolicy(analysis=AnalysisPolicy(error_rate=None, latency=None)),
+        Progress(
+            evidence=Evidence(
+                last=Baseline(observed_at=START, generation="1", canary=RevisionCounts(requests=4))
+            ),
+            unanswered=Unanswered(canary=4),
+        ),
+    ],
+    ids=["no latency", "neither check", "no stable figures"],
+)
+def test_what_is_switched_off_or_not_known_reads_back_as_the_same(entity: BaseModel) -> None:
+    """And not as the default that would stand there."""
+    item = attributes_of(entity)
+
+    assert type(entity).model_validate(checked(item)) == entity
+
+
+def test_a_record_that_says_nothing_of_the_stable_revision_can_be_read() -> None:
+    stored = {"observed_at": START.isoformat(), "generation": "1", "canary": {}}
+
+    assert Baseline.model_validate(stored).stable is None
 
 
 def test_an_entity_becomes_plain_values_without_what_is_not_there() -> None:

@@ -1,5 +1,6 @@
 """The rules of projects."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -15,10 +16,22 @@ from controlplane.errors import (
 from controlplane.identifiers import now
 from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted, ProjectRequest
 from controlplane.projects.service import create_project, delete_project
+from controlplane.registry.changes import put_registry_policy
+from controlplane.registry.model import SigningKeyAdded
+from controlplane.registry.policy import RegistryPolicy, RegistryRules
+from controlplane.registry.signing import revoke_signing_key
+from controlplane.registry.signing_keys import SigningKey
 from controlplane.requests import IdempotentRequest, PageRequest
 from controlplane.serving.deployment_events import DeploymentCreated, DeploymentDeleted
 from controlplane.serving.model import Deployment
-from tests.fakes import Clock, MemoryDeployments, MemoryProjects, MemoryTable
+from tests.fakes import (
+    Clock,
+    MemoryDeployments,
+    MemoryProjects,
+    MemoryRegistryPolicies,
+    MemorySigningKeys,
+    MemoryTable,
+)
 from tests.fakes.clock import START
 
 WANTED = ProjectRequest(name="vision", description="Pictures")
@@ -149,6 +162,64 @@ def add_deployment(table: MemoryTable) -> Deployment:
 def test_a_version_that_is_registered_meanwhile_keeps_the_project(table: MemoryTable) -> None:
     create(table)
     table.interrupt = lambda: count_versions(table, 1)
+
+    with pytest.raises(ConcurrentChangeError):
+        delete(table)
+    assert ("acme", "vision") in table.projects
+
+
+def add_key(table: MemoryTable) -> None:
+    key = SigningKey(
+        name="release", public_key="", fingerprint="", created_at=now(), created_by="root"
+    )
+    event = SigningKeyAdded(
+        tenant_id="acme",
+        project="vision",
+        signing_key="release",
+        fingerprint="",
+        added_by="root",
+    )
+    MemorySigningKeys(table).add("acme", "vision", key, event, None)
+
+
+def revoke_key(table: MemoryTable) -> None:
+    keys = MemorySigningKeys(table)
+    revoke_signing_key("acme", "vision", "release", "root", None, keys=keys)
+
+
+def put_policy(table: MemoryTable, **asked: bool) -> None:
+    policies = MemoryRegistryPolicies(table)
+    put_registry_policy("acme", "vision", RegistryRules(**asked), "root", None, policies=policies)
+
+
+def test_what_those_who_approve_have_set_they_take_back_before_its_project_goes(
+    table: MemoryTable,
+) -> None:
+    create(table)
+    add_key(table)
+    put_policy(table, approval_required=True)
+
+    with pytest.raises(InUseError, match="1 signing keys") as refused:
+        delete(table)
+    assert refused.value.remedy
+    revoke_key(table)
+    with pytest.raises(InUseError, match="registry policy") as refused:
+        delete(table)
+    assert refused.value.remedy
+    put_policy(table)
+    delete(table)
+
+    create(table)
+    assert MemoryRegistryPolicies(table).get("acme", "vision") == RegistryPolicy()
+    assert list(MemorySigningKeys(table).list("acme", "vision", PageRequest()).items) == []
+
+
+@pytest.mark.parametrize("what", [add_key, lambda table: put_policy(table, approval_required=True)])
+def test_what_is_set_meanwhile_keeps_the_project(
+    table: MemoryTable, what: Callable[[MemoryTable], None]
+) -> None:
+    create(table)
+    table.interrupt = lambda: what(table)
 
     with pytest.raises(ConcurrentChangeError):
         delete(table)

@@ -48,10 +48,25 @@ def as_item(key: Key, entity: BaseModel, event: DomainEvent | None = None, **mor
 def attributes_of(entity: BaseModel) -> Item:
     """The JSON form of an entity, less what is None; fractions as the shortest text that reads back as the same.
 
+    A None that stands in the place of another default is kept: left out, it would be read as that default.
     DynamoDB's numbers are decimal, and know no NaN.
     """
-    attributes: Item = _without_fractions(entity.model_dump(mode="json", exclude_none=True))
+    set_apart = entity.model_dump(mode="json", exclude_defaults=True)
+    known = entity.model_dump(mode="json", exclude_none=True)
+    attributes: Item = _without_fractions(_with_nothings(known, set_apart))
     return attributes
+
+
+def _with_nothings(known: Any, set_apart: Any) -> Any:
+    """What is known, with the None values of what differs from the defaults."""
+    if isinstance(known, dict) and isinstance(set_apart, dict):
+        nothings = {name: None for name, value in set_apart.items() if value is None}
+        return nothings | {
+            name: _with_nothings(value, set_apart.get(name)) for name, value in known.items()
+        }
+    if isinstance(known, list) and isinstance(set_apart, list) and len(known) == len(set_apart):
+        return [_with_nothings(*pair) for pair in zip(known, set_apart, strict=True)]
+    return known
 
 
 def _without_fractions(value: Any) -> Any:
@@ -90,6 +105,16 @@ def tombstone(key: Key, event: DomainEvent, version: int) -> Item:
         "version": version + 1,
         "event": event_attribute(event),
     }
+
+
+def unannounced_tombstone(key: Key) -> Write:
+    """The same of what goes with another item, whose event tells of it."""
+    moment = now()
+    gone = {
+        "deleted_at": moment.isoformat(),
+        "expires_at": seconds(moment + TOMBSTONE_LIFETIME),
+    }
+    return Write(key, item=gone)
 
 
 def put_over(key: Key, item: Item, known_version: int | None) -> Write:

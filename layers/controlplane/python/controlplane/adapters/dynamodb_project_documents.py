@@ -3,10 +3,11 @@
 from controlplane.adapters.dynamodb_items import put_over
 from controlplane.adapters.dynamodb_projects import project_key
 from controlplane.adapters.dynamodb_table import (
-    ConditionFailedError,
     Item,
     Key,
     Table,
+    TransactionCancelledError,
+    Write,
     is_tombstone,
 )
 from controlplane.errors import ConcurrentChangeError, NotFoundError
@@ -21,12 +22,15 @@ def read_document(table: Table, tenant_id: str, project: str, key: Key) -> Item 
     return found.get(key)
 
 
-def put_document(table: Table, key: Key, item: Item, what: str) -> None:
-    """Store it over the version before its own. Raises ConcurrentChangeError, which calls it `what`."""
+def put_document(table: Table, key: Key, item: Item, what: str, of_project: Write) -> None:
+    """Store it over the version before its own, if the write to its project holds: none is left behind a deleted one.
+
+    Raises ConcurrentChangeError, which calls it `what`.
+    """
     known = item["version"] - 1
     try:
-        table.put(put_over(key, item, known or None))
-    except ConditionFailedError as changed:
+        table.transact([put_over(key, item, known or None), of_project])
+    except TransactionCancelledError as changed:
         raise ConcurrentChangeError(
             f"{what} has changed meanwhile", remedy="Try again."
         ) from changed

@@ -1,5 +1,9 @@
 """Projects: PROJECT#<name> in the tenant's partition."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from controlplane.adapters.dynamodb_items import (
     PRESENT,
     UNCHANGED,
@@ -7,6 +11,13 @@ from controlplane.adapters.dynamodb_items import (
     as_item,
     create,
     tombstone,
+    unannounced_tombstone,
+)
+from controlplane.adapters.dynamodb_project_keys import (
+    registry_policy_key,
+    revoked_keys_key,
+    serving_policy_key,
+    signing_key_key,
 )
 from controlplane.adapters.dynamodb_quotas import reservation_writes
 from controlplane.adapters.dynamodb_table import (
@@ -23,6 +34,8 @@ from controlplane.projects.model import Project, ProjectCreated, ProjectDeleted
 from controlplane.requests import IdempotentRequest, Page, PageRequest
 
 _ROOM = "attribute_not_exists(deployments) OR deployments < :most"
+# Of the 100 writes of a transaction, with room for all that goes beside revoked keys.
+_KEYS_AT_ONCE = 90
 
 
 def project_key(tenant_id: str, name: str) -> Key:
@@ -44,6 +57,28 @@ def deployment_count(tenant_id: str, project: str, more: int, most: int | None =
         names=VERSION,
         values={":more": more, ":one": 1, **limited},
     )
+
+
+def project_change(
+    tenant_id: str, project: str, update: str, values: Mapping[str, Any] | None = None
+) -> Write:
+    """What a change below a project notes in it, if it is there: `update` adds :one to its #version as well.
+
+    So whoever is about to delete the project finds it changed.
+    """
+    return Write(
+        project_key(tenant_id, project),
+        kind="update",
+        update=update,
+        condition=PRESENT,
+        names=VERSION,
+        values={":one": 1, **(values or {})},
+    )
+
+
+def project_present(tenant_id: str, project: str) -> Write:
+    """The part of a transaction that holds while the project is there."""
+    return Write(project_key(tenant_id, project), kind="check", condition=PRESENT)
 
 
 class DynamoDBProjects:
@@ -87,9 +122,40 @@ class DynamoDBProjects:
             values={":known": project.version, ":none": 0},
         )
         freed = reservation_writes(tenant_id, [Reservation("projects", -1, 0)])
+        keys = _revoked_keys_gone(self._table, tenant_id, project)
         try:
-            self._table.transact([gone, *freed])
+            # Revoked keys are trusted by nobody: those that are too many may go before their project.
+            while len(keys) > _KEYS_AT_ONCE:
+                self._table.transact(keys[:_KEYS_AT_ONCE])
+                keys = keys[_KEYS_AT_ONCE:]
+            self._table.transact([gone, *_documents_gone(tenant_id, project.name), *keys, *freed])
         except TransactionCancelledError as changed:
             raise ConcurrentChangeError(
                 f"project {project.name} has changed meanwhile"
             ) from changed
+
+
+def _revoked_keys_gone(table: Table, tenant_id: str, project: Project) -> list[Write]:
+    """What frees the names of its revoked keys for the next project of its own name."""
+    if not project.revoked_keys:
+        return []
+    named = table.get(revoked_keys_key(tenant_id, project.name)) or {}
+    keys = (signing_key_key(tenant_id, project.name, n) for n in sorted(named.get("names", ())))
+    return [
+        replace(
+            unannounced_tombstone(key),
+            condition="attribute_not_exists(#status) OR #status = :revoked",
+            names={"#status": "status"},
+            values={":revoked": "Revoked"},
+        )
+        for key in keys
+    ]
+
+
+def _documents_gone(tenant_id: str, project: str) -> list[Write]:
+    """What a project has one of. No tombstone of the revoked names: they are added to, and would expire with it."""
+    return [
+        unannounced_tombstone(registry_policy_key(tenant_id, project)),
+        unannounced_tombstone(serving_policy_key(tenant_id, project)),
+        Write(revoked_keys_key(tenant_id, project)),
+    ]

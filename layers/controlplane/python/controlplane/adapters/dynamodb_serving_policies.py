@@ -2,19 +2,11 @@
 
 from controlplane.adapters.dynamodb_items import as_item
 from controlplane.adapters.dynamodb_project_documents import put_document, read_document
-from controlplane.adapters.dynamodb_table import (
-    Item,
-    Key,
-    Table,
-    is_tombstone,
-    project_partition,
-)
+from controlplane.adapters.dynamodb_project_keys import serving_policy_key
+from controlplane.adapters.dynamodb_projects import project_present
+from controlplane.adapters.dynamodb_table import Item, Table, is_tombstone
 from controlplane.serving.deployment_events import ServingPolicyChanged
 from controlplane.serving.project_policy import ServingPolicy
-
-
-def serving_policy_key(tenant_id: str, project: str) -> Key:
-    return Key(project_partition(tenant_id, project), "SERVINGPOLICY")
 
 
 def serving_policy_of(item: Item | None) -> ServingPolicy:
@@ -36,4 +28,6 @@ class DynamoDBServingPolicies:
         self, tenant_id: str, project: str, policy: ServingPolicy, event: ServingPolicyChanged
     ) -> None:
         key = serving_policy_key(tenant_id, project)
-        put_document(self._table, key, as_item(key, policy, event), "the serving policy")
+        item = as_item(key, policy, event)
+        there = project_present(tenant_id, project)
+        put_document(self._table, key, item, "the serving policy", there)

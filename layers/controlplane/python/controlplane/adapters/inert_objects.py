@@ -136,9 +136,8 @@ def _require_call(called: GlobalName | None, arguments: tuple[Any, ...]) -> None
 def _asks_what_was_made(called: GlobalName, arguments: tuple[Any, ...]) -> bool:
     """Whether a plain type is made of an instance: a list asks it for its items, a text how it is written."""
     classes, values = [called], list(arguments)
-    if (
-        called[0] in _COPYREG
-    ):  # calls the class that it is given, with what is in a tuple and a dict
+    # One of copyreg's calls the class that it is given, with what is in a tuple and a dict.
+    if called[0] in _COPYREG:
         classes = [found for found in map(origin_of, arguments) if found]
         values += [item for one in arguments if isinstance(one, tuple) for item in one]
         values += [item for one in arguments if isinstance(one, dict) for item in one.values()]

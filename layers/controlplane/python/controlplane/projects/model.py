@@ -21,7 +21,8 @@ class ProjectRequest(BaseModel):
 class Project(BaseModel):
     """A project. `model_versions` counts the registered versions of all its models.
 
-    `deployments` counts those that serve nothing as well.
+    `deployments` counts those that serve nothing as well, `signing_keys` those that are not revoked.
+    `has_registry_policy` says whether its registry policy asks for anything.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +33,9 @@ class Project(BaseModel):
     created_by: str
     model_versions: int = 0
     deployments: int = 0
+    signing_keys: int = 0
+    revoked_keys: int = 0
+    has_registry_policy: bool = False
     version: int = 1
 
 

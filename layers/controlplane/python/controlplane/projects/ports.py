@@ -30,7 +30,7 @@ class ProjectRepository(Protocol):
         ...
 
     def remove(self, tenant_id: str, project: Project, event: ProjectDeleted) -> None:
-        """Remove the project if it still is in this state and empty.
+        """Remove the project, its policies and its revoked keys if it still is in this state and empty.
 
         Raises ConcurrentChangeError when it has changed meanwhile.
         """

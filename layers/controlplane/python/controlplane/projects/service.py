@@ -39,7 +39,11 @@ def delete_project(
     *,
     projects: ProjectRepository,
 ) -> None:
-    """Remove an empty project. Raises NotFoundError, PreconditionFailedError, InUseError."""
+    """Remove an empty project, with what it was set to: the next of its name begins with nothing of it.
+
+    What those who approve have given it, they take back first: else whoever may delete and make projects could lift
+    it. Raises NotFoundError, PreconditionFailedError, InUseError.
+    """
     project = projects.get(tenant_id, name)
     require_version(if_match, project.version, f"project {name}")
     if project.model_versions:
@@ -52,5 +56,19 @@ def delete_project(
             f"project {name} still has {project.deployments} deployments",
             remedy="Delete its deployments first, and wait until they are gone from its list.",
         )
+    _require_ungoverned(project)
     event = ProjectDeleted(tenant_id=tenant_id, project=name, deleted_by=deleted_by)
     projects.remove(tenant_id, project, event)
+
+
+def _require_ungoverned(project: Project) -> None:
+    if project.signing_keys:
+        raise InUseError(
+            f"project {project.name} still trusts {project.signing_keys} signing keys",
+            remedy="Have a tenant administrator revoke them first (revokeSigningKey).",
+        )
+    if project.has_registry_policy:
+        raise InUseError(
+            f"project {project.name} still has a registry policy that asks something of its versions",
+            remedy="Have a tenant administrator put it back to its defaults first (putRegistryPolicy with {}).",
+        )
