@@ -1,15 +1,17 @@
 """HTTP API of aliases: names that point at versions of a model."""
 
+from functools import partial
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
+from controlplane.errors import NotFoundError, PolicyDeniedError
 from controlplane.identifiers import Name
 from controlplane.registry.aliases import AliasesRequest, AliasRequest
 from controlplane.registry.governance_views import AliasesView, AliasMoveView, AliasView
 from controlplane.registry.moves import delete_alias, find_alias, move_aliases
-from controlplane.runtime.caller import permitted_caller
+from controlplane.runtime.caller import Caller, permitted_caller, require_right_in_project
 from controlplane.runtime.http import (
     BASE,
     Cursor,
@@ -64,6 +66,7 @@ def post_aliases(
         caller.subject,
         if_match(api),
         aliases=alias_repository(),
+        require_policy_right=partial(_require_policy_right, caller, project),
     )
     return answer(AliasesView.of(moved), etag=moved.version)
 
@@ -105,6 +108,7 @@ def put_alias(
         caller.subject,
         if_match(api),
         aliases=alias_repository(),
+        require_policy_right=partial(_require_policy_right, caller, project),
     )
     return answer(AliasView.of(alias, moved.named[alias]), etag=moved.version)
 
@@ -126,6 +130,7 @@ def remove_alias(project: ProjectName, model: ModelName, alias: Alias) -> Respon
         caller.subject,
         if_match(api),
         aliases=alias_repository(),
+        require_policy_right=partial(_require_policy_right, caller, project),
     )
     return no_content()
 
@@ -142,7 +147,23 @@ def list_alias_moves(
     caller = permitted_caller(api)
     asked = page_request(api, caller, limit, cursor)
     page = alias_repository().history(caller.tenant_id, project, model, alias, asked)
+    if not (page.items or cursor):
+        raise NotFoundError(f"model {model} never had an alias {alias}")
     return answer(listing(api, caller, page, AliasMoveView.of))
+
+
+def _require_policy_right(caller: Caller, project: str) -> None:
+    """Who decides what versions are compared with decides what the project's policy asks of them."""
+    try:
+        require_right_in_project(api, caller, project, "putRegistryPolicy")
+    except PolicyDeniedError as denied:
+        raise PolicyDeniedError(
+            "the project's registry policy compares versions with the champion: who moves or deletes it by hand needs "
+            "the right to change that policy",
+            reason=denied.reason,
+            policies=denied.policies,
+            remedy="Promote a rollout, which the champion follows; or ask somebody who may change the policy.",
+        ) from denied
 
 
 lambda_handler = serve(api)

@@ -6,6 +6,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
+from controlplane.errors import NotFoundError
 from controlplane.identifiers import Name, UploadId
 from controlplane.registry.manifest import Manifest
 from controlplane.registry.service import (
@@ -86,6 +87,8 @@ def list_versions(
     caller = permitted_caller(api)
     asked = page_request(api, caller, limit, cursor)
     page = model_repository().list_versions(caller.tenant_id, project, model, asked)
+    if not (page.items or page.next_after or cursor):
+        raise NotFoundError(f"there is no model {model}")
     return answer(listing(api, caller, page, VersionView.of))
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
+from controlplane.errors import InvalidRequestError
 from controlplane.identifiers import Name
 from controlplane.registry.approval import ApprovalDecision, approve_version, reject_version
 from controlplane.registry.cards import render_card
@@ -56,6 +57,8 @@ ModelName = Annotated[Name, Path(description="The model's name")]
 Number = Annotated[int, Path(ge=1, le=99_999_999, description="The version's number")]
 Dataset = Annotated[str, Query(max_length=200, description="The data set's digest")]
 Run = Annotated[str, Query(max_length=200, description="The run")]
+TemplateVersion = Annotated[str, Query(max_length=200, description="The template's version")]
+LINEAGE_PARAMETERS = frozenset({*Origin, "limit", "cursor"})
 DECISION = {"x-creates-nothing": True, "x-if-match": True}
 # How the document describes the card, which is no JSON.
 MARKDOWN: Any = {
@@ -223,25 +226,29 @@ def get_lineage(project: ProjectName, model: ModelName, version: Number) -> Resp
         origin: f"{BASE}/projects/{project}/lineage?{urlencode({origin.value: reference})}"
         for origin, reference in origins_of(found).items()
     }
-    view = LineageView.of(found, listed.get(Origin.DATASET), listed.get(Origin.RUN))
-    return answer(view)
+    return answer(LineageView.of(found, listed))
 
 
 @api.get(
     f"{PROJECT}/lineage",
     operation_id="listLineage",
-    summary="List the versions that were made of one data set, or by one run; of all data sets, if none is named",
+    summary="List the versions that were made of one data set, by one run or of one template's version; "
+    "of all data sets, if none is named",
     tags=["registry"],
 )
 def list_lineage(
     project: ProjectName,
     dataset: Dataset = "",
     run: Run = "",
+    template_version: TemplateVersion = "",
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Response[Listing[LineageLinkView]]:
     caller = permitted_caller(api)
-    asked = asked_origin(dataset, run)
+    _require_known_parameters()
+    asked = asked_origin(
+        {Origin.DATASET: dataset, Origin.RUN: run, Origin.TEMPLATE_VERSION: template_version}
+    )
     # A cursor is a place among the versions of one origin, and good for no other.
     place = f"{api.current_event.path}?{asked.origin}={asked.reference or ''}"
     after = open_cursor(tables.cursor_key(), caller.tenant_id, place, cursor) if cursor else None
@@ -281,6 +288,16 @@ def put_policy(project: ProjectName, rules: RegistryRules) -> Response[RegistryR
         policies=registry_policy_repository(),
     )
     return answer(policy.rules, etag=policy.version)
+
+
+def _require_known_parameters() -> None:
+    """A misspelt one would be answered with the versions of all data sets. Raises InvalidRequestError."""
+    unknown = sorted(api.current_event.query_string_parameters.keys() - LINEAGE_PARAMETERS)
+    if unknown:
+        raise InvalidRequestError(
+            f"there is no query parameter {', '.join(unknown)}",
+            remedy=f"Known are {', '.join(sorted(LINEAGE_PARAMETERS))}.",
+        )
 
 
 def _version(version: ModelVersion) -> Response[VersionView]:

@@ -67,7 +67,6 @@ def post_key(project: ProjectName, wanted: SigningKeyRequest) -> Response[Signin
         wanted,
         caller.subject,
         idempotent_request(api, caller, wanted),
-        projects=registry.project_directory(),
         keys=registry.signing_key_repository(),
     )
     return answer(

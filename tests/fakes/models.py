@@ -15,10 +15,10 @@ from controlplane.registry.model import (
     RegistryEvent,
     RegistryPolicyChanged,
 )
-from controlplane.registry.policy import RegistryPolicy
+from controlplane.registry.policy import RegistryPolicy, RegistryRules
 from controlplane.registry.ports import ProjectAllowance
 from controlplane.requests import Page, PageRequest
-from tests.fakes.table import MemoryTable, page_of, require, reserve
+from tests.fakes.table import MemoryTable, change_project, page_of, require, reserve
 
 
 class MemoryProjectDirectory:
@@ -29,9 +29,11 @@ class MemoryProjectDirectory:
 
     def find_allowance(self, tenant_id: str, project: str) -> ProjectAllowance | None:
         limits = self._table.tenants.get(tenant_id)
-        if limits is None or (tenant_id, project) not in self._table.projects:
+        held = self._table.projects.get((tenant_id, project))
+        if limits is None or held is None:
             return None
-        return ProjectAllowance(limits, self._table.used.get((tenant_id, "stored_bytes"), 0))
+        stored = self._table.used.get((tenant_id, "stored_bytes"), 0)
+        return ProjectAllowance(limits, held.created_at, stored)
 
 
 class MemoryModels:
@@ -169,7 +171,7 @@ class MemoryAliases:
         moved: Aliases,
         records: Sequence[AliasRecord],
         champion: ModelVersion | None,
-        event: AliasesMoved,
+        event: AliasesMoved | None,
     ) -> None:
         self._table.begin_write()
         place = (tenant_id, project, known.model)
@@ -191,7 +193,8 @@ class MemoryAliases:
             )
         self._table.aliases[place] = moved
         self._table.alias_records += [(place, record) for record in records]
-        self._table.events.append(event)
+        if event is not None:
+            self._table.events.append(event)
 
     def history(
         self, tenant_id: str, project: str, model: str, alias: str, page: PageRequest
@@ -221,12 +224,14 @@ class MemoryRegistryPolicies:
         self._table.begin_write()
         require(self.get(tenant_id, project).version == policy.version - 1)
         self._table.registry_policies[tenant_id, project] = policy
+        held = self._table.projects[tenant_id, project]
+        asks = policy.rules != RegistryRules()
+        self._table.projects[tenant_id, project] = held.model_copy(
+            update={"has_registry_policy": asks, "version": held.version + 1}
+        )
         self._table.events.append(event)
 
 
 def count_versions(table: MemoryTable, tenant_id: str, project: str, more: int) -> None:
     """Count a version more or less in its project."""
-    held = table.projects[tenant_id, project]
-    table.projects[tenant_id, project] = held.model_copy(
-        update={"model_versions": held.model_versions + more, "version": held.version + 1}
-    )
+    change_project(table, tenant_id, project, model_versions=more)

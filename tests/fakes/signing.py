@@ -1,6 +1,6 @@
 """Signing keys, and what stands in for scanners and signatures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import BinaryIO
 
@@ -8,9 +8,9 @@ from controlplane.errors import NotFoundError
 from controlplane.identifiers import now
 from controlplane.registry.model import SigningKeyAdded, SigningKeyRevoked
 from controlplane.registry.scan import Finding, FindingKind, Scan, ScanState
-from controlplane.registry.signing_keys import SigningKey, SigningKeyStatus
+from controlplane.registry.signing_keys import SigningKey, SigningKeyStatus, known_already
 from controlplane.requests import IdempotentRequest, Page, PageRequest
-from tests.fakes.table import MemoryTable, create, page_of, require
+from tests.fakes.table import MemoryTable, change_project, create, page_of, require
 
 
 class MemorySigningKeys:
@@ -28,8 +28,15 @@ class MemorySigningKeys:
         request: IdempotentRequest | None,
     ) -> SigningKey:
         place = (tenant_id, project, key.name)
+        for known in self._of_project(tenant_id, project):
+            if known.fingerprint == key.fingerprint and known.name != key.name:
+                raise known_already(known)
         stored = create(self._table, self._table.signing_keys, place, key, request, now())
         if stored is key:
+            if (tenant_id, project) not in self._table.projects:
+                del self._table.signing_keys[place]
+                raise NotFoundError(f"there is no project {project}")
+            change_project(self._table, tenant_id, project, signing_keys=1)
             self._table.events.append(event)
         return stored
 
@@ -40,8 +47,7 @@ class MemorySigningKeys:
             raise NotFoundError(f"there is no signing key {name}") from None
 
     def list(self, tenant_id: str, project: str, page: PageRequest) -> Page[SigningKey]:
-        keys = self._table.signing_keys.items()
-        return page_of({at[2]: key for at, key in keys if at[:2] == (tenant_id, project)}, page)
+        return page_of({key.name: key for key in self._of_project(tenant_id, project)}, page)
 
     def revoke(
         self, tenant_id: str, project: str, key: SigningKey, event: SigningKeyRevoked
@@ -49,12 +55,17 @@ class MemorySigningKeys:
         self._table.begin_write()
         require(self.get(tenant_id, project, key.name).version == key.version - 1)
         self._table.signing_keys[tenant_id, project, key.name] = key
+        change_project(self._table, tenant_id, project, signing_keys=-1, revoked_keys=1)
         self._table.events.append(event)
 
     def active(self, tenant_id: str, project: str) -> Iterator[SigningKey]:
         for key in self.list(tenant_id, project, PageRequest()).items:
             if key.status is SigningKeyStatus.ACTIVE:
                 yield key
+
+    def _of_project(self, tenant_id: str, project: str) -> Sequence[SigningKey]:
+        keys = self._table.signing_keys.items()
+        return [key for at, key in keys if at[:2] == (tenant_id, project)]
 
 
 class MemoryScanner:

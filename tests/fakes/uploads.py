@@ -82,7 +82,8 @@ class MemoryUploads:
         room: Sequence[Reservation],
     ) -> None:
         self._table.begin_write()
-        if (tenant_id, project) not in self._table.projects:
+        held = self._table.projects.get((tenant_id, project))
+        if held is None or upload.project_created_at not in (None, held.created_at):
             raise NotFoundError(f"there is no project {project}")
         self._require_unchanged(tenant_id, project, upload, upload)
         place = (tenant_id, project, model.name)

@@ -25,8 +25,13 @@ NAMES = {
     "webhook": "pager",
     "delivery": "d-0123456789abcdef0123",
 }
-# The first key of RFC 8032's test vectors.
-PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+# The first keys of RFC 8032's test vectors.
+PUBLIC_KEYS = (
+    "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    "PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=",
+    "/FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU=",
+)
+PUBLIC_KEY = PUBLIC_KEYS[0]
 RESTRICTION = 'forbid (principal is Key, action in Action::"deploy", resource);'
 BODIES: dict[str, Any] = {
     "createProject": {"name": "another"},

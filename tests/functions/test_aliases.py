@@ -72,7 +72,7 @@ class TestMoving:
         after = call("GET", ALIASES)
         assert (after.json, after.etag) == (before.json, before.etag)
         assert marks(call) == {1: ["champion"], 2: []}
-        assert history(call, "previous") == []
+        assert call("GET", f"{ALIASES}/previous/history").status == 404
 
     def test_moving_to_where_it_is_changes_nothing(self, call: Api, acme: Scenario) -> None:
         versions(acme, 1)
@@ -150,6 +150,37 @@ class TestMoving:
         assert call("POST", ALIASES, {"aliases": {"latest": 1}}).status == 422
         assert call("DELETE", f"{ALIASES}/latest").status == 422
 
+    def test_rollouts_of_latest_are_of_the_newest_version_that_is_there(
+        self, call: Api, acme: Scenario
+    ) -> None:
+        versions(acme, 3)
+        for number in (2, 3):
+            assert call("DELETE", f"{MODEL}/versions/{number}").status == 204
+        deployment = {"name": "digits", "model": "digits"}
+        assert call("POST", "/projects/vision/deployments", deployment).status == 201
+
+        path = "/projects/vision/deployments/digits/rollouts"
+        opened = call("POST", path, {"alias": "latest"})
+
+        assert opened.status == 202, opened.body
+        assert opened.json["version"] == 1
+        call("DELETE", f"{MODEL}/versions/1")
+        none = call("POST", "/projects/vision/deployments/digits/rollouts", {"alias": "absent"})
+        assert none.status == 404
+
+    def test_champion_that_is_confirmed_is_not_moved(
+        self, call: Api, acme: Scenario, cloud: Cloud
+    ) -> None:
+        versions(acme, 1)
+        first = call("PUT", f"{ALIASES}/champion", {"version": 1}, subject="ada")
+
+        for _ in range(3):
+            again = call("PUT", f"{ALIASES}/champion", {"version": 1}, subject="eve")
+            assert (again.status, again.json) == (200, first.json)
+
+        assert history(call, "champion") == [(1, None)]
+        assert "event" not in cloud.item(acme.partition, "ALIASES#digits")
+
     def test_names_are_names(self, call: Api, acme: Scenario) -> None:
         versions(acme, 1)
 
@@ -184,6 +215,8 @@ class TestMoving:
         assert call("GET", ALIASES).status == 404
         assert call("GET", f"{ALIASES}/staging").status == 404
         assert call("PUT", f"{ALIASES}/staging", {"version": 1}).status == 404
+        never = call("GET", "/projects/vision/models/none/aliases/x/history")
+        assert (never.status, never.code) == (404, "not_found")
 
     def test_history_has_pages(self, call: Api, acme: Scenario) -> None:
         versions(acme, 2)
@@ -240,6 +273,69 @@ class TestMoving:
             "champion": 2,
             "previous": 1,
         }
+
+
+GATED = {"gates": [{"gate": "not_worse_than_champion", "metric": "accuracy"}]}
+
+
+class TestChampionThatAGateAsksFor:
+    """Whoever decides what versions are compared with decides what the project's policy asks of them."""
+
+    @pytest.fixture(autouse=True)
+    def gated(self, call: Api, acme: Scenario) -> None:
+        for accuracy in (0.9, 0.1):
+            acme.upload_with({"metrics": {"accuracy": accuracy}}, content=str(accuracy).encode())
+        call("PUT", "/projects/vision/registry-policy", GATED, role="tenant-admin")
+        assert call("PUT", f"{ALIASES}/champion", {"version": 1}, role="tenant-admin").status == 200
+
+    def cleared(self, call: Api) -> bool:
+        return bool(call("GET", f"{MODEL}/versions/2/clearance").json["cleared"])
+
+    def test_developer_neither_moves_nor_deletes_it(self, call: Api) -> None:
+        assert not self.cleared(call)
+
+        for refused in (
+            call("DELETE", f"{ALIASES}/champion"),
+            call("PUT", f"{ALIASES}/champion", {"version": 2}),
+            call("POST", ALIASES, {"aliases": {"staging": 2, "champion": 2}}),
+        ):
+            assert (refused.status, refused.code) == (403, "policy_denied")
+            assert "registry policy" in refused.json["detail"]
+            assert refused.json["remedy"]
+
+        assert named(call) == {"champion": 1}
+        assert not self.cleared(call)
+
+    def test_other_aliases_are_theirs(self, call: Api) -> None:
+        assert call("PUT", f"{ALIASES}/staging", {"version": 2}).status == 200
+        assert call("DELETE", f"{ALIASES}/staging").status == 204
+
+    def test_who_may_change_the_policy_decides(self, call: Api) -> None:
+        moved = call("PUT", f"{ALIASES}/champion", {"version": 2}, role="tenant-admin")
+        assert moved.status == 200
+        assert call("DELETE", f"{ALIASES}/champion", role="tenant-admin").status == 204
+
+    def test_policy_of_the_tenants_own_that_forbids_the_one_forbids_the_other(
+        self, call: Api
+    ) -> None:
+        text = 'forbid (principal, action == Action::"putRegistryPolicy", resource);'
+        policy = {"name": "frozen", "text": text}
+        assert call("POST", "/policies", policy, role="tenant-admin").status == 201
+
+        # Somebody whose rights the container does not remember.
+        refused = call("DELETE", f"{ALIASES}/champion", role="tenant-admin", subject="eve")
+
+        assert (refused.status, refused.json["reason"]) == (403, "restricted_by_tenant")
+
+    def test_promotions_move_it(self, call: Api) -> None:
+        promote(2, 1)
+
+        assert named(call) == {"champion": 2}
+
+    def test_without_the_gate_it_is_an_alias_like_any_other(self, call: Api) -> None:
+        call("PUT", "/projects/vision/registry-policy", {}, role="tenant-admin")
+
+        assert call("DELETE", f"{ALIASES}/champion").status == 204
 
 
 def promotion(number: int, minute: int, rollout: str = "r-0000000a", **data: Any) -> Json:

@@ -119,6 +119,28 @@ class TestMetadata:
         assert refused.json["remedy"]
         assert call("GET", VERSION).json == before.json
 
+    @pytest.mark.parametrize("value", ["0.5", True, " 1e3 ", "NaN"])
+    def test_metric_that_is_no_number_is_no_evidence(
+        self, call: Api, acme: Scenario, value: Any
+    ) -> None:
+        acme.upload_version()
+
+        refused = call("PATCH", VERSION, {"metrics": {"a": value}})
+
+        assert (refused.status, refused.code) == (422, "invalid_request")
+        assert call("GET", VERSION).json["metrics"] == {}
+
+    def test_metric_beyond_all_numbers_is_what_it_is_shown_as(
+        self, call: Api, acme: Scenario
+    ) -> None:
+        acme.upload_version()
+        beyond = call("PATCH", VERSION, {"metrics": {"a": math.inf}})
+        assert beyond.json["metrics"] == {"a": None}
+
+        repeated = call("PATCH", VERSION, {"metrics": beyond.json["metrics"]})
+
+        assert (repeated.status, repeated.etag) == (200, beyond.etag)
+
     def test_change_of_what_has_changed_is_refused(self, call: Api, acme: Scenario) -> None:
         acme.upload_version()
         stale = {"If-Match": call("GET", VERSION).etag}
@@ -247,6 +269,22 @@ class TestApproval:
         rejected = call("POST", f"{VERSION}/reject", {"reason": "x"}, **boss)
         assert rejected.json["approval"]["state"] == "Rejected"
 
+    def test_four_eyes_that_are_asked_for_later_are_asked_of_what_was_approved_before(
+        self, call: Api, acme: Scenario
+    ) -> None:
+        boss: dict[str, Any] = {"role": "tenant-admin", "subject": "boss"}
+        acme.upload_with({}, **boss)
+        assert call("POST", f"{VERSION}/approve", {"reason": "mine"}, **boss).status == 200
+        set_policy(call, approval_required=True)
+        assert clearance(call)["cleared"] is True
+
+        set_policy(call, approval_required=True, approver_is_not_uploader=True)
+
+        assert unmet(call) == {"approval": "NotApproved"}
+        others = call("POST", f"{VERSION}/approve", {"reason": "fine"}, role="tenant-admin")
+        assert others.status == 200
+        assert clearance(call)["cleared"] is True
+
 
 class TestPolicy:
     @pytest.mark.usefixtures("acme")
@@ -355,9 +393,10 @@ class TestClearance:
         set_policy(call, gates=[comparison | {"max_regression": 0.05}])
         assert clearance(call, 3)["cleared"] is True  # there is no champion yet
 
-        call("PUT", f"{MODEL}/aliases/champion", {"version": 1})
+        call("PUT", f"{MODEL}/aliases/champion", {"version": 1}, role="tenant-admin")
         assert unmet(call, 2) == {"not_worse_than_champion": "NotWorseThanChampion"}
-        call("POST", f"{MODEL}/aliases", {"aliases": {"champion": 2, "previous": 1}})
+        moved = {"aliases": {"champion": 2, "previous": 1}}
+        call("POST", f"{MODEL}/aliases", moved, role="tenant-admin")
 
         assert clearance(call, 2)["cleared"] is True
         [gate] = [g for g in clearance(call, 3)["gates"] if g["gate"] == comparison["gate"]]
@@ -368,7 +407,7 @@ class TestClearance:
         acme.upload_version()
         acme.upload_with({"metrics": {"accuracy": 0.5}}, content=b"two")
         set_policy(call, gates=[{"gate": "not_worse_than_champion", "metric": "accuracy"}])
-        call("PUT", f"{MODEL}/aliases/champion", {"version": 1})
+        call("PUT", f"{MODEL}/aliases/champion", {"version": 1}, role="tenant-admin")
         assert "champion, version 1, has no metric" in str(clearance(call, 2))
 
         call("PATCH", VERSION, {"metrics": {"accuracy": 0.9}})
@@ -394,7 +433,9 @@ class TestLineage:
         by_dataset = call("GET", found["same_dataset"]).json["items"]
         by_run = call("GET", found["same_run"]).json["items"]
         assert [(v["model"], v["version"]) for v in by_dataset] == [("digits", 1), ("letters", 1)]
+        by_template = call("GET", found["same_template_version"]).json["items"]
         assert [(v["model"], v["run"]) for v in by_run] == [("digits", "run-17")]
+        assert [(v["model"], v["version"]) for v in by_template] == [("digits", 1)]
 
     def test_evidence_that_comes_later_is_found(self, call: Api, acme: Scenario) -> None:
         acme.upload_version()
@@ -402,8 +443,9 @@ class TestLineage:
 
         call("PATCH", VERSION, {"run": "r1"})
         call("PATCH", VERSION, {"dataset_digest": "d1"})
+        call("PATCH", VERSION, {"template_version": "t@1"})
 
-        for query in ("run=r1", "dataset=d1"):
+        for query in ("run=r1", "dataset=d1", "template_version=t@1"):
             [found] = call("GET", f"/projects/vision/lineage?{query}").json["items"]
             assert (found["model"], found["version"]) == ("digits", 1)
 
@@ -411,7 +453,8 @@ class TestLineage:
         acme.upload_with(METADATA)
         call("DELETE", VERSION)
 
-        assert call("GET", "/projects/vision/lineage?run=run-17").json["items"] == []
+        for query in ("run=run-17", "template_version=train-digits@3"):
+            assert call("GET", f"/projects/vision/lineage?{query}").json["items"] == []
 
     def test_reference_is_not_the_beginning_of_another(self, call: Api, acme: Scenario) -> None:
         acme.upload_with({"run": "run-17"})
@@ -437,4 +480,13 @@ class TestLineage:
         listed = call("GET", "/projects/vision/lineage").json["items"]
 
         assert [version["dataset_digest"] for version in listed] == ["d1", "d2"]
-        assert call("GET", "/projects/vision/lineage?run=a&dataset=b").status == 422
+        for several in ("run=a&dataset=b", "run=a&template_version=b"):
+            assert call("GET", f"/projects/vision/lineage?{several}").status == 422
+
+    @pytest.mark.usefixtures("acme")
+    def test_misspelt_origin_is_not_answered_with_everything(self, call: Api) -> None:
+        refused = call("GET", "/projects/vision/lineage?datset=d1&limit=5")
+
+        assert (refused.status, refused.code) == (422, "invalid_request")
+        assert "datset" in refused.json["detail"]
+        assert "dataset" in refused.json["remedy"]

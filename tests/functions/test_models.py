@@ -1,5 +1,7 @@
 """Models and their versions over HTTP."""
 
+import pytest
+
 from tests.functions.api_calls import Api, invoke
 from tests.functions.cloud import Cloud
 from tests.functions.samples import on_the_bus
@@ -64,6 +66,7 @@ def test_model_without_versions_is_not_there(call: Api, acme: Scenario) -> None:
     call("DELETE", f"{VERSIONS}/1")
 
     assert call("GET", "/projects/vision/models/digits").status == 404
+    assert call("GET", VERSIONS).status == 404
     assert call("GET", "/projects/vision/models").json["items"] == []
     assert call("DELETE", "/projects/vision").status == 204
 
@@ -84,3 +87,11 @@ def test_version_number_outside_its_bounds_is_a_faulty_request(call: Api, acme: 
     for number in ("0", "100000000", "one"):
         assert call("GET", f"{VERSIONS}/{number}").status == 422
     assert call("GET", f"{VERSIONS}/99999999").status == 404
+
+
+@pytest.mark.usefixtures("acme")
+@pytest.mark.parametrize("project", ["vision", "nowhere"])
+def test_versions_of_a_model_that_is_not_there(call: Api, project: str) -> None:
+    refused = call("GET", f"/projects/{project}/models/none/versions")
+
+    assert (refused.status, refused.code) == (404, "not_found")

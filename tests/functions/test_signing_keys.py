@@ -5,7 +5,13 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from controlplane.registry.signatures import PAYLOAD_TYPE, pre_authentication_encoding
@@ -41,9 +47,14 @@ def signed(manifest: Json, key: Ed25519PrivateKey = SIGNER) -> Json:
     return manifest | {"signature": envelope}
 
 
-def upload(acme: Scenario, manifest: Json, folder: str = "nightly") -> Json:
+def named_manifest(model: str = "digits") -> Json:
+    """That of FILES, saying what it is for."""
+    return manifest_of(FILES) | {"project": "vision", "model": model}
+
+
+def upload(acme: Scenario, manifest: Json, model: str = "digits") -> Json:
     """By the API, whose manifest is sent as it comes."""
-    opened = acme.call("POST", "/projects/vision/models/digits/uploads", manifest)
+    opened = acme.call("POST", f"/projects/vision/models/{model}/uploads", manifest)
     assert opened.status == 201, opened.body
     return acme.register(acme.arrival(acme.send_all(opened.json)))
 
@@ -110,13 +121,78 @@ def test_what_is_no_key_is_refused(call: Api, acme: Scenario, key: str) -> None:
 def test_a_signed_upload_becomes_a_signed_version(call: Api, acme: Scenario) -> None:
     made = trust(call)
 
-    assert upload(acme, signed(manifest_of(FILES)))["state"] == "Registered"
+    assert upload(acme, signed(named_manifest()))["state"] == "Registered"
 
     signature = call("GET", VERSION).json["signature"]
     assert (signature["key_id"], signature["fingerprint"]) == ("release", made["fingerprint"])
     assert signature["verified_at"]
+    assert signature["names_model"] is True
     [gate] = clearance(call, signature_required=True)
     assert gate["met"]
+
+
+def test_what_was_signed_for_one_model_is_not_taken_for_another(call: Api, acme: Scenario) -> None:
+    trust(call)
+    told = signed(named_manifest())
+    assert upload(acme, told)["state"] == "Registered"
+
+    refused = acme.call("POST", "/projects/vision/models/fraud/uploads", told)
+    for path, content in FILES.items():
+        acme.put_object(f"models/acme/vision/fraud/uploads/replay/{path}", content)
+    key = "models/acme/vision/fraud/uploads/replay/manifest.json"
+    acme.put_object(key, json.dumps(told).encode())
+
+    assert (refused.status, refused.code) == (422, "invalid_request")
+    assert acme.register(acme.arrival(key))["state"] == "Rejected"
+    [found] = call("GET", "/projects/vision/models/fraud/uploads").json["items"]
+    assert found["reason"]["code"] == "OtherModel"
+
+
+def test_a_signature_that_could_be_another_models_does_not_count(call: Api, acme: Scenario) -> None:
+    trust(call)
+    told = signed(manifest_of(FILES))
+    for model in ("digits", "fraud"):
+        assert upload(acme, told, model)["state"] == "Registered"
+
+    [gate] = clearance(call, gates=[{"gate": "signature_present"}])
+
+    assert (gate["met"], gate["code"]) == (False, "SignatureUnbound")
+    assert gate["remedy"]
+
+
+def test_a_signature_by_another_algorithm_stands_beside_ours(call: Api, acme: Scenario) -> None:
+    """A co-signature by ECDSA, as securesystemslib adds one."""
+    trust(call)
+    told = signed(named_manifest())
+    foreign = generate_private_key(SECP256R1()).sign(b"anything", ECDSA(SHA256()))
+    [ours] = told["signature"]["signatures"]
+    told["signature"]["signatures"] = [{"keyid": "ec", "sig": b64encode(foreign).decode()}, ours]
+
+    assert upload(acme, told)["state"] == "Registered"
+    assert call("GET", VERSION).json["signature"]["key_id"] == "release"
+
+
+def test_a_key_is_not_trusted_by_two_names(call: Api, acme: Scenario) -> None:
+    trust(call, "release")
+    headers = {"Idempotency-Key": "once"}
+    key = {"name": "other", "public_key": PUBLIC_KEY}
+    first = call("POST", KEYS, key, role=ADMIN, headers=headers)
+    assert (first.status, call("POST", KEYS, key, role=ADMIN, headers=headers).json) == (
+        201,
+        first.json,
+    )
+    assert call("DELETE", f"{KEYS}/other", role=ADMIN).status == 200
+
+    for name, active in (("again", PUBLIC_KEY), ("twice", raw(SIGNER))):
+        refused = call("POST", KEYS, {"name": name, "public_key": active}, role=ADMIN)
+
+        assert (refused.status, refused.code) == (409, "already_exists")
+        assert ("other" if name == "again" else "release") in refused.json["detail"]
+        assert refused.json["remedy"]
+
+
+def raw(key: Ed25519PrivateKey) -> str:
+    return b64encode(key.public_key().public_bytes_raw()).decode()
 
 
 def test_a_folder_may_be_signed_as_well(call: Api, acme: Scenario) -> None:

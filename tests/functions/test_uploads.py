@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -159,6 +160,7 @@ def test_uploads_of_a_model_are_listed_with_their_states(call: Api, acme: Scenar
             {"files": [{"path": "manifest.json", "size": 1, "sha256": "0" * 64}]},
             "body.files.0.path",
         ),
+        ({"files": [{"path": "m.joblib", "size": -1, "sha256": "0" * 64}]}, "body.files.0.size"),
         ({"files": [{"path": "m.joblib", "size": 0, "sha256": "0" * 64}]}, "body.files.0.size"),
         ({"files": [{"path": "m.joblib", "size": 1, "sha256": "no"}]}, "body.files.0.sha256"),
         ({"files": [{"path": "m", "size": 1, "sha256": "0" * 64}] * 2}, "body"),
@@ -211,3 +213,74 @@ def test_repeated_upload_request_signs_for_the_first_upload(call: Api, acme: Sce
     assert first["upload"] == second["upload"]
     assert send(second["files"][0], FILES[second["files"][0]["path"]]) == 200
     assert len(call("GET", UPLOADS).json["items"]) == 1
+
+
+def test_pending_upload_is_not_completed_with_somebody_elses_files(
+    call: Api, cloud: Cloud, acme: Scenario
+) -> None:
+    """By credentials for the model, with which its files and manifest can be written as well."""
+    ticket = acme.open_upload(subject="ada")
+    folder = f"models/acme/vision/digits/uploads/{ticket['upload']['upload']}"
+    others = {"model.joblib": b"mallory's"}
+    acme.put_object(f"{folder}/model.joblib", others["model.joblib"])
+    acme.put_object(f"{folder}/manifest.json", json.dumps(manifest_of(others)).encode())
+
+    assert acme.register(acme.arrival(f"{folder}/manifest.json"))["state"] == "Rejected"
+
+    found = call("GET", f"{UPLOADS}/{ticket['upload']['upload']}").json
+    assert found["reason"]["code"] == "ManifestNotAnnounced"
+    assert found["reason"]["remedy"]
+    assert cloud.keys("registry/") == []
+
+
+def test_upload_with_fractions_signs_the_same_when_it_is_repeated(
+    call: Api, acme: Scenario
+) -> None:
+    """What is announced comes back from the table as it was: NaN and fractions are text there."""
+    metadata = {"metrics": {"accuracy": 0.1 + 0.2, "f1": None}, "run": "r"}
+    wanted = manifest_of({"model.joblib": MODEL_BYTES}) | {"metadata": metadata, "model": "digits"}
+    once = {"Idempotency-Key": "once"}
+    first = call("POST", UPLOADS, wanted, headers=once).json
+
+    repeated = call("POST", UPLOADS, wanted, headers=once).json
+
+    assert repeated["manifest"]["content"] == first["manifest"]["content"]
+    key = acme.send_all(repeated, {"model.joblib": MODEL_BYTES})
+    assert acme.register(acme.arrival(key))["state"] == "Registered"
+
+
+def test_empty_file_is_refused_with_what_to_do_about_it(call: Api, acme: Scenario) -> None:
+    files = {"MLmodel": b"flavors: {}", "code/__init__.py": b""}
+
+    refused = call("POST", UPLOADS, manifest_of(files, "mlflow"))
+
+    assert (refused.status, refused.code) == (422, "invalid_request")
+    [fault] = refused.json["errors"]
+    assert fault["field"] == "body.files.1.size"
+    assert "write a newline into it" in fault["problem"]
+
+
+def test_file_beside_a_folder_of_its_name_is_refused(call: Api, acme: Scenario) -> None:
+    refused = call("POST", UPLOADS, manifest_of({"a": b"x", "a/b": b"y"}, "mlflow"))
+
+    assert (refused.status, refused.code) == (422, "invalid_request")
+    assert "a is a file, and the folder of another file" in refused.body
+
+
+def test_file_that_is_called_as_manifests_are_starts_nothing(call: Api, acme: Scenario) -> None:
+    files = {"MLmodel": b"flavors: {}", "data/manifest.json": b"{}"}
+    key = acme.send_all(call("POST", UPLOADS, manifest_of(files, "mlflow")).json, files)
+    within = key.replace("manifest.json", "data/manifest.json")
+
+    assert acme.register(acme.arrival(within))["state"] is None
+
+    assert call("GET", "/rejected-uploads").json["items"] == []
+    assert acme.register(acme.arrival(key))["state"] == "Registered"
+
+
+def test_upload_with_a_manifest_for_another_model_is_refused(call: Api, acme: Scenario) -> None:
+    for named in ({"model": "fraud"}, {"project": "speech"}):
+        refused = call("POST", UPLOADS, manifest_of(FILES) | named)
+
+        assert (refused.status, refused.code) == (422, "invalid_request")
+        assert refused.json["remedy"]

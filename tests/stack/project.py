@@ -137,9 +137,9 @@ class Project:
         return found
 
     def versions(self, model: str) -> list[int]:
-        """The numbers of the registered versions, the newest first."""
-        items = self.caller.get(self.path(f"/models/{model}/versions"))["items"]
-        return [int(item["version"]) for item in items]
+        """The numbers of the registered versions, the newest first; none of a model that is not there."""
+        found = self.caller.find(self.path(f"/models/{model}/versions"))
+        return [int(item["version"]) for item in found["items"]] if found else []
 
     def version(self, model: str, number: int) -> Json:
         return self.caller.get(self.path(f"/models/{model}/versions/{number}"))

@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from controlplane.errors import ConflictError, HeadraceError, InvalidRequestError, NotFoundError
+from controlplane.errors import (
+    ConflictError,
+    ForbiddenError,
+    HeadraceError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from controlplane.projects.model import Project
 from controlplane.registry.aliases import CHAMPION, LATEST, Aliases
 from controlplane.registry.model import AliasesMoved, Model
@@ -28,7 +34,7 @@ from controlplane.registry.moves import (
 from controlplane.registry.policy import RegistryPolicy
 from controlplane.registry.service import delete_version
 from controlplane.requests import PageRequest
-from tests.fakes import MemoryAliases, MemoryModels, MemoryTable
+from tests.fakes import Clock, MemoryAliases, MemoryModels, MemoryTable
 from tests.unit.registry.versions import MOMENT, a_version
 
 TENANT, PROJECT, MODEL = "acme", "vision", "digits"
@@ -46,6 +52,7 @@ class Registry:
         self.table = MemoryTable()
         self.aliases = MemoryAliases(self.table)
         self.models = MemoryModels(self.table)
+        self.may_change_policy = True
         self.table.projects[TENANT, PROJECT] = Project(
             name=PROJECT, created_at=MOMENT, created_by="ada", model_versions=count
         )
@@ -62,10 +69,28 @@ class Registry:
         return {name: at.model_version for name, at in self.present.named.items()}
 
     def move(self, wanted: dict[str, int], if_match: int | None = None) -> Aliases:
-        return move_aliases(*PLACE, wanted, "ada", if_match, aliases=self.aliases)
+        return move_aliases(
+            *PLACE,
+            wanted,
+            "ada",
+            if_match,
+            aliases=self.aliases,
+            require_policy_right=self.require_policy_right,
+        )
 
     def delete(self, alias: str) -> None:
-        delete_alias(*PLACE, alias, "ada", None, aliases=self.aliases)
+        delete_alias(
+            *PLACE,
+            alias,
+            "ada",
+            None,
+            aliases=self.aliases,
+            require_policy_right=self.require_policy_right,
+        )
+
+    def require_policy_right(self) -> None:
+        if not self.may_change_policy:
+            raise ForbiddenError("you may not change the policy")
 
     def promote(self, number: int, minutes: float, rollout: str = "r-00000001") -> bool:
         """A promotion that ended so many minutes after the tests' moment."""
@@ -124,6 +149,15 @@ class AliasModel(RuleBasedStateMachine):
         if self.attempt(lambda: self.registry.move(wanted)):
             assert set(wanted.values()) <= there
             assert wanted.items() <= self.registry.named.items()
+
+    @rule(number=st.integers(1, VERSIONS))
+    def confirm(self, number: int) -> None:
+        """Whoever says again what the champion is moves nothing."""
+        if self.registry.named.get(CHAMPION) != number or self.interruption is not None:
+            return
+        history = self.registry.history(CHAMPION)
+        self.registry.move({CHAMPION: number})
+        assert self.registry.history(CHAMPION) == history
 
     @rule(name=NAME)
     def delete(self, name: str) -> None:
@@ -264,3 +298,51 @@ def test_latest_is_the_newest_version_that_is_there() -> None:
     assert (state.model_version, version) == (VERSIONS, None)
     delete_version(*PLACE, VERSIONS, "ada", None, models=registry.models)
     assert latest()[0].model_version == VERSIONS - 1
+
+
+def test_champion_that_is_confirmed_is_decided_again_and_not_moved(clock: Clock) -> None:
+    registry = Registry()
+    registry.move({CHAMPION: 3})
+    first = registry.present
+    events = len(registry.table.events)
+    clock.advance(1)
+
+    confirmed = registry.move({CHAMPION: 3})
+
+    assert confirmed.named == first.named
+    assert confirmed.champion_decided > first.champion_decided
+    assert registry.history(CHAMPION) == [(3, None)]
+    assert len(registry.table.events) == events
+
+
+COMPARING = RegistryPolicy(gates=({"gate": "not_worse_than_champion", "metric": "a"},))
+
+
+class TestChampionThatAGateAsksFor:
+    @pytest.fixture
+    def registry(self) -> Registry:
+        """A project that compares with the champion, and a caller who may not change its policy."""
+        registry = Registry()
+        registry.move({CHAMPION: 3})
+        registry.table.registry_policies[TENANT, PROJECT] = COMPARING
+        registry.may_change_policy = False
+        return registry
+
+    def test_is_not_moved_or_deleted_by_who_may_not_change_the_policy(
+        self, registry: Registry
+    ) -> None:
+        for wanted in ({CHAMPION: 1}, {CHAMPION: 3}, {CHAMPION: 1, "staging": 1}):
+            with pytest.raises(ForbiddenError):
+                registry.move(wanted)
+        with pytest.raises(ForbiddenError):
+            registry.delete(CHAMPION)
+
+        assert registry.named == {CHAMPION: 3}
+
+    def test_other_aliases_are_anybodys(self, registry: Registry) -> None:
+        registry.move({"staging": 1})
+        registry.delete("staging")
+
+    def test_follows_promotions(self, registry: Registry) -> None:
+        assert registry.promote(1, minutes=10**6)
+        assert registry.named == {CHAMPION: 1}

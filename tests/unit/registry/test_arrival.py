@@ -222,3 +222,24 @@ def test_a_tenant_that_overwrites_a_file_does_not_change_what_is_copied(world: W
     world.register(arrival, checked, world.copy(checked))
 
     assert world.artifacts.content("registry/tenant-acme/vision/digits/1/model.joblib") == b"first"
+
+
+def test_a_file_of_an_upload_that_is_called_manifest_starts_nothing(world: World) -> None:
+    arrival = world.put("uploads/june/data/manifest.json", b"{}")
+
+    assert world.run(arrival) is None
+    world.fail(arrival)
+    assert world.table.rejected == {}
+    assert world.table.uploads == {}
+
+
+def test_a_manifest_that_says_it_is_for_another_model_is_refused(world: World) -> None:
+    world.put("uploads/june/model.pkl", CONTENT)
+    told = manifest(entry("model.pkl", CONTENT), project="vision", model="fraud")
+
+    world.run(world.put("uploads/june/manifest.json", told))
+
+    reason = reason_of_only_upload(world)
+    assert reason.code == "OtherModel"
+    assert "fraud" in reason.message
+    assert reason.remedy

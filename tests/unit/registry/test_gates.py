@@ -104,6 +104,16 @@ class TestChampion:
         assert comparison(1.25, 1.0, 0.25, higher=False).met
         assert not comparison(1.2501, 1.0, 0.25, higher=False).met
 
+    @pytest.mark.parametrize(
+        ("value", "champion", "regression", "higher"),
+        [(0.7, 0.8, 0.1, True), (0.3, 0.2, 0.1, False), (0.9, 1.0, 0.1, True)],
+    )
+    def test_fractions_are_those_that_people_wrote(
+        self, value: float, champion: float, regression: float, higher: bool
+    ) -> None:
+        """0.8 less 0.1 is 0.7, though not in binary fractions."""
+        assert comparison(value, champion, regression, higher=higher).met
+
     def test_without_a_champion_the_gate_holds_if_there_is_a_number(self) -> None:
         gates = [{"gate": "not_worse_than_champion", "metric": "accuracy"}]
 
@@ -165,6 +175,32 @@ class TestApproval:
 
         assert (found.code if found else None) == code
 
+    @pytest.mark.parametrize(
+        ("uploader", "four_eyes", "code"),
+        [
+            ("eve", True, None),
+            ("ada", False, None),
+            ("ada", True, "NotApproved"),
+            (None, True, "NotApproved"),
+            (None, False, None),
+        ],
+    )
+    def test_four_eyes_are_judged_whenever_conditions_are(
+        self, uploader: str | None, four_eyes: bool, code: str | None
+    ) -> None:
+        """Ada's approval may be of a time when the project did not ask whose it is."""
+        rules = {"approval_required": True, "approver_is_not_uploader": four_eyes}
+
+        found = judged(rules, approval=APPROVED, registered_by=uploader)["approval"]
+
+        assert (found.met, found.code) == (code is None, code)
+        assert bool(found.remedy) is not found.met
+
+    def test_four_eyes_hold_nothing_back_where_no_approval_is_asked_for(self) -> None:
+        rules = {"approver_is_not_uploader": True}
+
+        assert "approval" not in judged(rules, approval=APPROVED, registered_by="ada")
+
 
 class TestArtifacts:
     @pytest.mark.parametrize(
@@ -194,7 +230,10 @@ class TestArtifacts:
         signed = {"key_id": "ci", "fingerprint": "f" * 64, "verified_at": MOMENT}
 
         assert judged(rules)["signature_present"].code == "SignatureMissing"
-        assert judged(rules, signature=signed)["signature_present"].met
+        unbound = judged(rules, signature=signed)["signature_present"]
+        assert (unbound.met, unbound.code) == (False, "SignatureUnbound")
+        assert unbound.remedy
+        assert judged(rules, signature=signed | {"names_model": True})["signature_present"].met
         assert "signature_present" not in judged({})
 
 

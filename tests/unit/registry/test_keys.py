@@ -10,6 +10,7 @@ from controlplane.registry.keys import (
     MAX_PATH_LENGTH,
     UploadKey,
     is_file_path,
+    is_within_upload,
     parse_upload_key,
     registry_prefix,
     tenant_of,
@@ -56,6 +57,22 @@ def test_a_key_that_names_no_model_is_refused(key: str) -> None:
         parse_upload_key(key)
     assert refused.value.reason == "BadKey"
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("key", "within"),
+    [
+        ("models/acme/vision/digits/uploads/june/data/manifest.json", True),
+        ("models/acme/vision/digits/uploads/june/a/b/manifest.json", True),
+        ("models/acme/vision/digits/uploads/june/manifest.json", False),
+        ("models/acme/vision/digits/uploads/manifest.json", False),
+        ("models/acme/vision/digits/uploads/june/data/other.json", False),
+        ("models/acme/vision/digits/data/manifest.json", False),
+        ("registry/acme/vision/digits/uploads/june/data/manifest.json", False),
+    ],
+)
+def test_file_within_an_upload_may_be_called_as_manifests_are(key: str, within: bool) -> None:
+    assert is_within_upload(key) is within
 
 
 def test_names_may_be_as_long_as_they_may_be() -> None:

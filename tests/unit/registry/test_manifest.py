@@ -1,5 +1,6 @@
 """What an upload says it consists of, its format, and where it stands among others."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from controlplane.errors import LimitExceededError
+from controlplane.errors import InvalidRequestError, LimitExceededError
 from controlplane.registry.formats import FORMATS, format_of
 from controlplane.registry.manifest import MAX_FILE_BYTES, Manifest, ManifestFile, check_sizes
 from controlplane.registry.model import digest_of, position_of
@@ -47,12 +48,67 @@ def test_a_file_that_cannot_be_meant_is_refused(file: object) -> None:
         {"format": "Sklearn"},
         {"framework_version": "1" * 41},
         {"files": [FILE, FILE]},
+        {"files": [entry("a", b"w"), entry("b.txt", b"w"), entry("a/b", b"w")]},
+        {"files": [entry("a/b/c", b"w"), entry("a/b", b"w")]},
+        {"project": "Vision"},
+        {"model": ""},
         {"files": [entry(f"{n}.pkl", b"w") for n in range(251)]},
     ],
 )
 def test_a_manifest_that_cannot_be_meant_is_refused(more: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         parse(FILE, **more)
+
+
+def test_empty_file_says_why_it_cannot_be_part_of_a_model() -> None:
+    """It would be registered and be missing where the model is served."""
+    with pytest.raises(ValidationError, match="does not reach model servers: leave it out"):
+        parse(FILE, entry("code/__init__.py", b""))
+
+
+def test_manifests_mean_the_same_however_they_are_spelt() -> None:
+    one = parse(FILE, metadata={"metrics": {"a": 1, "b": None}}, framework_version=None)
+    other = parse(FILE, metadata={"metrics": {"b": math.inf, "a": 1.0}, "tags": {}})
+
+    assert one.meaning == other.meaning
+    assert one.meaning != parse(FILE, metadata={"metrics": {"a": 1}}).meaning
+    assert one.meaning != parse(FILE, project="vision").meaning
+
+
+@pytest.mark.parametrize(
+    ("named", "fits"),
+    [
+        ({}, True),
+        ({"project": "vision"}, True),
+        ({"project": "vision", "model": "digits"}, True),
+        ({"model": "fraud"}, False),
+        ({"project": "speech", "model": "digits"}, False),
+    ],
+)
+def test_manifest_that_is_for_another_model_is_not_for_this(
+    named: dict[str, object], fits: bool
+) -> None:
+    told = parse(FILE, **named)
+    if fits:
+        told.require_for("vision", "digits")
+        return
+    with pytest.raises(InvalidRequestError, match="this is model digits of project vision") as no:
+        told.require_for("vision", "digits")
+    assert no.value.remedy
+
+
+@pytest.mark.parametrize("value", ["0.5", True, " 1e3 ", "NaN", 10**400])
+def test_metric_is_a_number_and_nothing_that_could_be_read_as_one(value: object) -> None:
+    with pytest.raises(ValidationError):
+        parse(FILE, metadata={"metrics": {"a": value}})
+
+
+@pytest.mark.parametrize("value", [None, math.inf, -math.inf, math.nan])
+def test_metric_that_came_to_no_number_is_kept_as_that(value: float | None) -> None:
+    told = parse(FILE, metadata={"metrics": {"a": value}}).metadata
+
+    assert told is not None
+    assert math.isnan(told.metrics["a"])
 
 
 def test_limits_are_the_last_that_is_allowed() -> None:

@@ -282,3 +282,21 @@ class TestFailure:
         world.run(world.again(failed))
 
         assert [version.number for version in world.versions()] == [2, 3]
+
+
+def test_a_model_whose_versions_are_gone_begins_anew_but_for_its_numbers(
+    world: World, clock: Clock
+) -> None:
+    world.run(world.put("model.joblib"))
+    place = (TENANT, PROJECT, "digits")
+    before = world.table.models[place]
+    gone = {"versions": 0, "tags": {"team": "vision"}}
+    world.table.models[place] = before.model_copy(update=gone)
+    world.table.versions.clear()
+    clock.advance(60)
+
+    world.run(world.put("model.joblib", b"another"))
+
+    made = world.models.get(*place)
+    assert (made.allotted, made.latest_version, made.versions, made.tags) == (2, 2, 1, {})
+    assert made.created_at > before.created_at

@@ -2,7 +2,8 @@
 
 The promise: every sound source object version becomes exactly one version, numbers are never given twice, what is
 unsound is recorded where a person can read it, and what was rejected or failed does not stand in the way of later
-uploads.
+uploads. An upload that was opened over the API becomes what it was opened for. A project that is deleted and made
+again takes over nothing that was begun in the one before.
 """
 
 from collections import Counter
@@ -19,6 +20,7 @@ from hypothesis.stateful import (
 )
 
 from controlplane.errors import ConflictError
+from controlplane.identifiers import now
 from controlplane.registry.arrival import Arrival
 from controlplane.registry.manifest import Manifest
 from controlplane.registry.service import cancel_upload, create_upload
@@ -36,6 +38,8 @@ from tests.unit.registry.world import (
 )
 
 WEIGHTS = b"weights"
+# The second where the project is found to be another one only by the write itself.
+REPLACED = ("ProjectReplaced", "UnknownProject")
 PICK = st.integers(0, 30)
 FAULTS = (
     entry("missing.bin", WEIGHTS),
@@ -101,6 +105,18 @@ class RegistryModel(RuleBasedStateMachine):
 
     @precondition(lambda self: self.opened)
     @rule(which=PICK)
+    def meddle(self, which: int) -> None:
+        """Somebody else puts a file and a manifest of their own, sound in itself, into an upload's folder."""
+        upload = self.opened[which % len(self.opened)]
+        self.clock.advance(1)
+        key = f"{FOLDER}uploads/{upload}/others.pkl"
+        self.world.artifacts.put(key, b"others", modified_at=self.clock.now())
+        told = manifest(entry("others.pkl", b"others"))
+        arrival = self.world.put(f"uploads/{upload}/manifest.json", told)
+        self.sources.append(Source(arrival, False, upload))
+
+    @precondition(lambda self: self.opened)
+    @rule(which=PICK)
     def cancel(self, which: int) -> None:
         upload = self.opened[which % len(self.opened)]
         try:
@@ -137,6 +153,23 @@ class RegistryModel(RuleBasedStateMachine):
         first.step()
         self.world.table.interrupt = None
 
+    @rule()
+    def make_project_again(self) -> None:
+        """Where nothing was registered: a project with versions cannot be deleted."""
+        place = (TENANT, PROJECT)
+        held = self.world.table.projects[place]
+        if not held.model_versions:
+            self.clock.advance(1)
+            again = held.model_copy(update={"created_at": now(), "version": 1})
+            self.world.table.projects[place] = again
+
+    @precondition(lambda self: self._alive())
+    @rule(which=PICK)
+    def make_project_again_meanwhile(self, which: int) -> None:
+        self.world.table.interrupt = self.make_project_again
+        self._pick(which).step()
+        self.world.table.interrupt = None
+
     @precondition(lambda self: self._alive())
     @rule(which=PICK)
     def exhaust(self, which: int) -> None:
@@ -164,6 +197,15 @@ class RegistryModel(RuleBasedStateMachine):
         origins = Counter((v.source.key, v.source.version_id) for v in self.world.versions())
         assert set(numbers.values()) <= {1}
         assert set(origins.values()) <= {1}
+
+    @invariant()
+    def versions_belong_to_the_project_that_is_there(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        created_at = self.world.table.projects[TENANT, PROJECT].created_at
+        for version in self.world.versions():
+            upload = self.world.upload(version.source.upload_id)
+            assert upload.project_created_at == created_at
 
     @invariant()
     def what_is_counted_is_what_there_is(self) -> None:
@@ -212,9 +254,12 @@ class RegistryModel(RuleBasedStateMachine):
             for upload in self.world.table.upload_history
             if upload.state is UploadState.REJECTED and upload.source and upload.reason
         }
+        left = self._left_behind()
         for source in self.sources:
             version_id = source.arrival.version_id
-            if source.upload is None:
+            if version_id in left:
+                assert version_id in refused  # a repeat may still bring it into the present project
+            elif source.upload is None:
                 assert (version_id in made_of) is source.sound
                 assert (version_id in refused) is not source.sound
         for upload in self.opened:
@@ -222,13 +267,24 @@ class RegistryModel(RuleBasedStateMachine):
         on_disk = {key.split("/")[4] for key in self.world.artifacts.keys_below("registry/")}
         assert on_disk == {str(version.number) for version in self.world.versions()}
 
+    def _left_behind(self) -> set[str]:
+        """The object versions that came to nothing because their project was deleted."""
+        return {
+            upload.source.version_id
+            for upload in self.world.table.upload_history
+            if upload.source and upload.reason and upload.reason.code in REPLACED
+        }
+
     def _check_api_upload(self, upload: str, made_of: set[str]) -> None:
         """An upload through the API becomes one version, whichever of its manifests it is made of."""
         own = [source for source in self.sources if source.upload == upload]
         sound = {source.arrival.version_id for source in own if source.sound}
+        assert made_of.isdisjoint({source.arrival.version_id for source in own} - sound)
         versions = len(sound & made_of)
         if upload in self.cancelled or not sound:
             assert versions == 0
+        elif {source.arrival.version_id for source in own} & self._left_behind():
+            assert versions <= 1
         else:
             assert versions == 1 or (versions == 0 and not own[-1].sound)
 

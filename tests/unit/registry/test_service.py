@@ -155,6 +155,72 @@ class TestCreate:
             open_upload(world, wanted(2), once=request(body="other"))
 
 
+OTHER_FILE = entry("0.pkl", b"THE WEIGHTS")
+CHANGED: dict[str, bytes] = {
+    "files": manifest(OTHER_FILE),
+    "one file more": manifest(entry("0.pkl", CONTENT), OTHER_FILE | {"path": "1.pkl"}),
+    "format": manifest(entry("0.pkl", CONTENT), format="xgboost"),
+    "framework": manifest(entry("0.pkl", CONTENT), framework_version="2"),
+    "metadata": manifest(entry("0.pkl", CONTENT), metadata={"metrics": {"accuracy": 1.0}}),
+    "model": manifest(entry("0.pkl", CONTENT), model=MODEL),
+    "signature": manifest(
+        entry("0.pkl", CONTENT),
+        signature={"payload": "", "payloadType": "x", "signatures": [{"sig": ""}]},
+    ),
+}
+
+
+class TestAnnouncement:
+    """Whoever opened an upload is known as its uploader, and others can write into its folder."""
+
+    @pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
+    def test_another_manifest_than_the_announced_one_is_refused(
+        self, world: World, changed: bytes
+    ) -> None:
+        upload_id = open_upload(world, wanted(len(CONTENT))).upload.upload_id
+        folder = f"uploads/{upload_id}/"
+        world.put(f"{folder}0.pkl", CONTENT)
+        world.put(f"{folder}1.pkl", b"THE WEIGHTS")
+
+        assert world.run(world.put(f"{folder}manifest.json", changed)) is UploadState.REJECTED
+
+        reason = world.upload(upload_id).reason
+        assert reason is not None
+        assert reason.code == "ManifestNotAnnounced"
+        assert reason.remedy
+        assert world.versions() == []
+
+    def test_the_announced_one_is_taken_however_it_is_written(self, world: World) -> None:
+        metadata = {"metrics": {"loss": None, "accuracy": 0.1 + 0.2}, "tags": {"b": "1", "a": "2"}}
+        told = manifest(entry("0.pkl", CONTENT), metadata=metadata, project=PROJECT)
+        ticket = open_upload(world, Manifest.model_validate_json(told))
+        folder = f"uploads/{ticket.upload.upload_id}/"
+        world.put(f"{folder}0.pkl", CONTENT)
+
+        spelt = json.dumps(json.loads(ticket.manifest_content), indent=2, sort_keys=True)
+        arrival = world.put(f"{folder}manifest.json", spelt.encode())
+
+        assert world.run(arrival) is UploadState.REGISTERED
+
+    def test_what_was_refused_does_not_stand_in_the_way_of_the_announced_one(
+        self, world: World, clock: Clock
+    ) -> None:
+        ticket = open_upload(world, wanted(len(CONTENT)))
+        folder = f"uploads/{ticket.upload.upload_id}/"
+        world.put(f"{folder}0.pkl", CONTENT)
+        world.run(world.put(f"{folder}manifest.json", CHANGED["files"]))
+        clock.advance(1)
+
+        assert send(world, ticket) is UploadState.REGISTERED
+
+    def test_an_upload_is_not_opened_with_a_manifest_for_another_model(self, world: World) -> None:
+        told = manifest(entry("0.pkl", CONTENT), project=PROJECT, model="fraud")
+
+        with pytest.raises(InvalidRequestError, match="fraud"):
+            open_upload(world, Manifest.model_validate_json(told))
+        assert world.table.uploads == {}
+
+
 class TestCancelAndExpiry:
     def test_a_cancelled_upload_is_announced_once(self, world: World) -> None:
         upload_id = open_upload(world, wanted(1)).upload.upload_id

@@ -29,7 +29,7 @@ from controlplane.registry.signing import (
     verify_signature,
 )
 from controlplane.registry.signing_keys import SigningKeyRequest
-from tests.fakes import MemoryProjectDirectory, MemorySigningKeys
+from tests.fakes import MemorySigningKeys
 from tests.unit.registry.world import PROJECT, TENANT, World, entry, manifest
 
 RUNBOOK = Path(__file__).parents[3] / "docs/runbooks/signing.md"
@@ -72,7 +72,6 @@ def signed_by(*keys: Ed25519PrivateKey) -> tuple[World, MemorySigningKeys]:
             SigningKeyRequest(name=f"key{number}", public_key=public(key)),
             "ada",
             None,
-            projects=MemoryProjectDirectory(world.table),
             keys=world.signing_keys,
         )
     return world, world.signing_keys
@@ -116,6 +115,42 @@ def test_one_good_signature_is_enough_and_url_safe_base64_is_base64() -> None:
     made["payload"] = urlsafe_b64encode(b64decode(made["payload"])).decode()
 
     assert verify(UNSIGNED, made) is not None
+
+
+@pytest.mark.parametrize("length", [0, 63, 65, 71, 512])
+def test_signatures_of_other_algorithms_are_skipped(length: int) -> None:
+    """As an envelope bears that was signed by a key of ours and, say, one of ECDSA."""
+    made = envelope(canonical(UNSIGNED))
+    foreign = {"keyid": "ecdsa", "sig": b64encode(bytes(length)).decode()}
+
+    assert verify(UNSIGNED, made | {"signatures": [foreign, *made["signatures"]]}) is not None
+    with pytest.raises(UploadRejectedError, match="no active signing key"):
+        verify(UNSIGNED, made | {"signatures": [foreign]})
+
+
+@pytest.mark.parametrize(
+    ("named", "bound"),
+    [
+        ({}, False),
+        ({"project": PROJECT}, False),
+        ({"model": "digits"}, False),
+        ({"project": PROJECT, "model": "digits"}, True),
+    ],
+)
+def test_a_signature_is_bound_by_project_and_model(named: dict[str, str], bound: bool) -> None:
+    told = UNSIGNED | named
+
+    record = verify(told, envelope(canonical(told)))
+
+    assert record is not None
+    assert record.names_model is bound
+
+
+def test_what_was_signed_names_project_and_model_not_the_manifest_around_it() -> None:
+    sent = UNSIGNED | {"project": PROJECT, "model": "digits"}
+
+    with pytest.raises(UploadRejectedError, match="another manifest"):
+        verify(sent, envelope(canonical(UNSIGNED)))
 
 
 def test_the_meaning_is_signed_and_not_the_spelling() -> None:
@@ -222,20 +257,24 @@ def test_the_runbooks_signer_signs(tmp_path: Path) -> None:
     told = UNSIGNED | {"metadata": {"tags": {"team": "Bildverständnis"}, "metrics": {"loss": 1e-7}}}
     (tmp_path / "manifest.json").write_text(json.dumps(told, indent=2))
 
-    command = [sys.executable, "-c", snippet, "manifest.json"]
+    command = [sys.executable, "-c", snippet, "manifest.json", PROJECT, "digits"]
     signed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
 
     sent = json.loads(signed.stdout)
+    told |= {"project": PROJECT, "model": "digits"}
     assert b64decode(sent["signature"]["payload"]) == canonical(told)
-    assert verify(told, sent["signature"]) is not None
+    record = verify(told, sent["signature"])
+    assert record is not None
+    assert record.names_model
 
 
 MALFORMED = [
     {"signatures": []},
     {"payload": "***"},
     {"payload": "a-b+"},
-    {"signatures": [{"sig": "AAAA"}]},
-    {"signatures": [{"sig": b64encode(bytes(65)).decode()}]},
+    {"payload": "YW_*J"},
+    {"signatures": [{"sig": "***"}]},
+    {"signatures": [{"sig": b64encode(bytes(751)).decode()}]},
 ]
 
 

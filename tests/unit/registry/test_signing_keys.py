@@ -20,7 +20,6 @@ from controlplane.registry.signing_keys import (
     SigningKeyStatus,
     read_public_key,
 )
-from tests.fakes import MemoryProjectDirectory
 from tests.unit.registry.world import PROJECT, TENANT, World
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32))).public_key()
@@ -74,7 +73,6 @@ def add(world: World, name: str = "release", project: str = PROJECT) -> SigningK
         SigningKeyRequest(name=name, public_key=PEM),
         "ada",
         None,
-        projects=MemoryProjectDirectory(world.table),
         keys=world.signing_keys,
     )
 
@@ -92,6 +90,21 @@ def test_a_key_needs_its_project_and_keeps_its_name_when_it_is_revoked() -> None
         add(world)
     [added, ended] = world.table.events
     assert (added.subject, ended.subject) == ("projects/vision/signing-keys/release",) * 2
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_a_key_that_the_project_has_is_not_trusted_by_another_name(revoked: bool) -> None:
+    """Else revoking it under one name would leave what it signs trusted under the other."""
+    world = World()
+    add(world)
+    if revoked:
+        revoke_signing_key(TENANT, PROJECT, "release", "bob", None, keys=world.signing_keys)
+
+    with pytest.raises(AlreadyExistsError, match="signing key release") as refused:
+        add(world, name="other")
+
+    assert refused.value.remedy
+    assert {at[2] for at in world.table.signing_keys} == {"release"}
 
 
 def test_revoking_twice_is_harmless_and_a_stale_request_is_refused() -> None:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from controlplane.adapters.dynamodb_items import PRESENT, VERSION, as_item, put_over
 from controlplane.adapters.dynamodb_models import (
+    DynamoDBModels,
     aliases_key,
     model_key,
     policy_of,
-    registry_policy_key,
     version_key,
     version_of,
 )
+from controlplane.adapters.dynamodb_project_keys import registry_policy_key
 from controlplane.adapters.dynamodb_table import (
     Item,
     Key,
@@ -27,6 +28,7 @@ from controlplane.errors import ConcurrentChangeError, NotFoundError
 from controlplane.registry.aliases import LATEST, Aliases, AliasRecord
 from controlplane.registry.governance_ports import AliasCase
 from controlplane.registry.model import AliasesMoved, ModelVersion
+from controlplane.registry.moves import newest_version
 from controlplane.requests import Page, PageRequest
 
 
@@ -71,7 +73,7 @@ class DynamoDBAliases:
         moved: Aliases,
         records: Sequence[AliasRecord],
         champion: ModelVersion | None,
-        event: AliasesMoved,
+        event: AliasesMoved | None,
     ) -> None:
         key = aliases_key(tenant_id, project, known.model)
         touched = {n for record in records for n in (record.model_version, record.previous) if n}
@@ -118,16 +120,14 @@ class DynamoDBAliasDirectory:
         self._table = table
 
     def version_of(self, tenant_id: str, project: str, model: str, alias: str) -> int:
-        of_model, key = model_key(tenant_id, project, model), aliases_key(tenant_id, project, model)
-        found = self._table.get_many([of_model, key])
-        number: int | None = None
         if alias == LATEST:
-            number = int(found.get(of_model, {}).get("latest_version", 0))
-        elif state := aliases_of(model, found.get(key)).named.get(alias):
-            number = state.model_version
-        if not number:
+            models = DynamoDBModels(self._table)
+            return newest_version(tenant_id, project, model, models).number
+        stored = self._table.get(aliases_key(tenant_id, project, model))
+        state = aliases_of(model, stored).named.get(alias)
+        if state is None:
             raise NotFoundError(f"model {model} has no alias {alias}")
-        return number
+        return state.model_version
 
 
 def aliases_of(model: str, item: Item | None) -> Aliases:

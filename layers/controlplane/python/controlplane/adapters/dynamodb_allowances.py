@@ -5,6 +5,7 @@ from controlplane.adapters.dynamodb_quotas import quotas_key
 from controlplane.adapters.dynamodb_table import Table, is_tombstone
 from controlplane.adapters.dynamodb_tenants import tenant_key
 from controlplane.errors import UploadRejectedError
+from controlplane.projects.model import Project
 from controlplane.registry.ports import ProjectAllowance
 from controlplane.tenancy.model import Tenant, TenantStatus
 
@@ -28,4 +29,5 @@ class DynamoDBProjectDirectory:
                 f"tenant {tenant_id} is {owner.status.value}",
                 remedy="Ask the platform's administrators to activate it, then upload again.",
             )
-        return ProjectAllowance(owner.limits, int(used.get("stored_bytes", 0)))
+        held = Project.model_validate(found[wanted])
+        return ProjectAllowance(owner.limits, held.created_at, int(used.get("stored_bytes", 0)))

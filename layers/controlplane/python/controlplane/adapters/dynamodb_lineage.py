@@ -5,9 +5,8 @@ A link is written in the transaction that says what the version was made of, and
 
 from collections.abc import Iterator
 
-from controlplane.adapters.dynamodb_items import TOMBSTONE_LIFETIME, as_item, seconds
+from controlplane.adapters.dynamodb_items import as_item, unannounced_tombstone
 from controlplane.adapters.dynamodb_table import Key, Table, Write, project_partition
-from controlplane.identifiers import now
 from controlplane.registry.lineage import LineageLink, Origin, OriginOfVersions, origins_of
 from controlplane.registry.model import ModelVersion
 from controlplane.requests import Page, PageRequest
@@ -35,13 +34,7 @@ def link_writes(tenant_id: str, project: str, version: ModelVersion) -> Iterator
 
 def unlink_writes(tenant_id: str, project: str, version: ModelVersion) -> Iterator[Write]:
     """The version is no more; its links stay for a while as tombstones, like every deleted item."""
-    moment = now()
-    gone = {
-        "deleted_at": moment.isoformat(),
-        "expires_at": seconds(moment + TOMBSTONE_LIFETIME),
-    }
-    for key in _keys(tenant_id, project, version):
-        yield Write(key, item=gone)
+    yield from map(unannounced_tombstone, _keys(tenant_id, project, version))
 
 
 def _keys(tenant_id: str, project: str, version: ModelVersion) -> Iterator[Key]:

@@ -12,9 +12,10 @@ from controlplane.adapters.dynamodb_items import (
     tombstone,
 )
 from controlplane.adapters.dynamodb_lineage import link_writes, unlink_writes
+from controlplane.adapters.dynamodb_project_keys import registry_policy_key, revoked_keys_key
 from controlplane.adapters.dynamodb_projects import project_key
 from controlplane.adapters.dynamodb_quotas import reservation_writes
-from controlplane.adapters.dynamodb_signing_keys import revoked_keys_key, revoked_names
+from controlplane.adapters.dynamodb_signing_keys import revoked_names
 from controlplane.adapters.dynamodb_table import (
     ConditionFailedError,
     Item,
@@ -32,6 +33,7 @@ from controlplane.reasons import Reason
 from controlplane.registry.aliases import CHAMPION, Aliases
 from controlplane.registry.gates import evaluate, obstacles
 from controlplane.registry.governance_ports import VersionCase
+from controlplane.registry.lineage import origins_of
 from controlplane.registry.model import (
     Model,
     ModelChanged,
@@ -59,10 +61,6 @@ def aliases_key(tenant_id: str, project: str, model: str) -> Key:
     return Key(project_partition(tenant_id, project), f"ALIASES#{model}")
 
 
-def registry_policy_key(tenant_id: str, project: str) -> Key:
-    return Key(project_partition(tenant_id, project), "REGISTRYPOLICY")
-
-
 def model_of(item: Item) -> Model:
     return Model.model_validate(item)
 
@@ -74,7 +72,7 @@ def version_of(item: Item) -> ModelVersion:
 
 def policy_of(item: Item | None) -> RegistryPolicy:
     """The policy that holds without any where the project has set none."""
-    return RegistryPolicy.model_validate(item or {})
+    return RegistryPolicy() if is_tombstone(item) else RegistryPolicy.model_validate(item)
 
 
 def version_item(key: Key, version: ModelVersion, event: DomainEvent) -> Item:
@@ -240,24 +238,28 @@ class DynamoDBServedVersions:
         self._models = models
 
     def get_version(self, tenant_id: str, project: str, model: str, number: int) -> ServedVersion:
-        version = self._models.get_version(tenant_id, project, model, number)
-        return ServedVersion(
-            model=model,
-            number=number,
-            uri=version.uri,
-            format=version.format,
-            files={file.path: file.sha256 for file in version.files},
-            pins={
-                file.path: ObjectPin(size=file.size, version_id=file.version_id)
-                for file in version.files
-            },
-        )
+        return _served(self._models.get_version(tenant_id, project, model, number))
 
-    def find_obstacles(
+    def get_candidate(
         self, tenant_id: str, project: str, model: str, number: int
-    ) -> Sequence[Reason]:
+    ) -> tuple[ServedVersion, Sequence[Reason]]:
         case = self._models.get_case(tenant_id, project, model, number)
-        return obstacles(evaluate(case.policy, case.version, case.champion, case.revoked_keys))
+        found = evaluate(case.policy, case.version, case.champion, case.revoked_keys)
+        return _served(case.version), obstacles(found)
+
+
+def _served(version: ModelVersion) -> ServedVersion:
+    return ServedVersion(
+        model=version.model,
+        number=version.number,
+        uri=version.uri,
+        format=version.format,
+        files={file.path: file.sha256 for file in version.files},
+        pins={
+            file.path: ObjectPin(size=file.size, version_id=file.version_id)
+            for file in version.files
+        },
+    )
 
 
 def _follow_ups(
@@ -265,7 +267,7 @@ def _follow_ups(
 ) -> list[Write]:
     """What else holds what has changed about a version."""
     writes: list[Write] = []
-    if (known.dataset_digest, known.run) != (changed.dataset_digest, changed.run):
+    if origins_of(known) != origins_of(changed):
         writes += link_writes(tenant_id, project, changed)
     if CHAMPION in known.aliases and changed.metrics.keys() != known.metrics.keys():
         writes.append(_champion_write(tenant_id, project, changed))

@@ -10,6 +10,7 @@ from controlplane.adapters.dynamodb_items import (
     PRESENT,
     VERSION,
     as_item,
+    attributes_of,
     create,
     put_over,
     seconds,
@@ -132,6 +133,7 @@ class DynamoDBUploads:
         of_model = model_key(tenant_id, project, model.name)
         of_version = version_key(tenant_id, project, model.name, version.number)
         of_project = project_key(tenant_id, project)
+        since = attributes_of(upload).get("project_created_at")
         writes = [
             put_over(of_version, version_item(of_version, version, event), None),
             *link_writes(tenant_id, project, version),
@@ -141,9 +143,9 @@ class DynamoDBUploads:
                 of_project,
                 kind="update",
                 update="ADD model_versions :one, #version :one",
-                condition=PRESENT,
+                condition=PRESENT + (" AND created_at = :since" if since else ""),
                 names=VERSION,
-                values={":one": 1},
+                values={":one": 1, **({":since": since} if since else {})},
             ),
             *reservation_writes(tenant_id, room),
         ]
@@ -151,7 +153,8 @@ class DynamoDBUploads:
             self._table.transact(writes)
         except TransactionCancelledError as cancelled:
             refuse_without_room(self._table, tenant_id, room)
-            if is_tombstone(self._table.get(of_project)):
+            held = self._table.get(of_project)
+            if held is None or is_tombstone(held) or since not in (None, held["created_at"]):
                 raise NotFoundError(f"there is no project {project}") from cancelled
             raise ConcurrentChangeError(
                 "the upload or its model has changed meanwhile"

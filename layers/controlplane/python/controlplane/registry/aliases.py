@@ -109,7 +109,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Moved:
-    """Aliases after a change, and what it consists of; none when there was nothing to change."""
+    """Aliases after a change, and the moves that it consists of; none where all name what they named."""
 
     aliases: Aliases
     moves: tuple[AliasMove, ...] = ()
@@ -134,8 +134,8 @@ def move(
 ) -> Moved:
     """Let each alias name the wanted version, or none. `champion_metrics` are the new champion's, if there is one.
 
-    An alias that names it already is not moved; only about the champion is it noted that it was decided again.
-    Raises InvalidRequestError for `latest`, LimitExceededError for too many names.
+    An alias that names it already is not moved; of the champion it is noted then that it was decided again. Raises
+    InvalidRequestError for `latest`, LimitExceededError for too many names.
     """
     if LATEST in wanted:
         raise InvalidRequestError(
@@ -147,7 +147,7 @@ def move(
     for name, number in sorted(wanted.items()):
         before = named.get(name)
         previous = before.model_version if before else None
-        if number == previous and (name != CHAMPION or number is None):
+        if number == previous:
             continue
         moves.append(AliasMove(alias=name, model_version=number, previous=previous))
         records.append(_record(name, sequence, number, previous, decision))
@@ -157,17 +157,28 @@ def move(
             named[name] = AliasState(
                 model_version=number, moved_at=decision.moved_at, moved_by=decision.moved_by
             )
-    if not moves:
+    decided = _champion_decided(aliases, wanted, decision)
+    if not moves and decided == aliases.champion_decided:
         return Moved(aliases)
     if len(named) > len(aliases.named):
         _require_few(named)
-    changes: dict[str, object] = {"named": named, "version": sequence}
+    changes: dict[str, object] = {
+        "named": named,
+        "version": sequence,
+        "champion_decided": decided,
+    }
     if any(made.alias == CHAMPION for made in moves):
-        changes |= {
-            "champion_metrics": dict(champion_metrics or {}) if CHAMPION in named else {},
-            "champion_decided": max(decision.order, aliases.champion_decided),
-        }
+        changes["champion_metrics"] = dict(champion_metrics or {}) if CHAMPION in named else {}
     return Moved(aliases.model_copy(update=changes), tuple(moves), tuple(records))
+
+
+def _champion_decided(
+    aliases: Aliases, wanted: Mapping[str, int | None], decision: Decision
+) -> str:
+    """The place of the last decision about the champion, also of one that leaves it as it is."""
+    if CHAMPION not in wanted or wanted[CHAMPION] is aliases.champion is None:
+        return aliases.champion_decided
+    return max(decision.order, aliases.champion_decided)
 
 
 def _record(

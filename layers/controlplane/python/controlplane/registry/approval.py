@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from controlplane.errors import ForbiddenError
 from controlplane.identifiers import now
+from controlplane.registry.gates import too_few_eyes
 from controlplane.registry.governance_ports import VersionCase, VersionRepository
 from controlplane.registry.model import (
     Approval,
@@ -104,16 +105,9 @@ def _decide(
 
 
 def _require_four_eyes(case: VersionCase, approver: str) -> None:
-    if not case.policy.approver_is_not_uploader:
-        return
-    uploader = case.version.registered_by
-    if uploader is None:
+    why_not = too_few_eyes(case.policy, case.version, approver)
+    if why_not is not None:
         raise ForbiddenError(
-            "nobody knows who uploaded this version, and the project wants somebody else to approve it",
-            remedy="Open the upload through the API, so that its uploader is known, and upload again.",
-        )
-    if uploader == approver:
-        raise ForbiddenError(
-            "you uploaded this version, and the project wants somebody else to approve it",
-            remedy="Ask another person who may approve versions.",
+            f"you cannot approve version {case.version.number}: {why_not.message}",
+            remedy=why_not.remedy,
         )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from controlplane.errors import LimitExceededError, UploadRejectedError
+from controlplane.errors import InvalidRequestError, LimitExceededError, UploadRejectedError
 from controlplane.identifiers import now
 from controlplane.registry.formats import SUFFIXES, format_of
 from controlplane.registry.keys import UploadKey
@@ -132,14 +132,31 @@ def begin_attempt(
     )
 
 
+def require_own_project(upload: Upload, project: str, allowance: ProjectAllowance) -> None:
+    """The project that is there must be the upload's, not a later one of that name. Raises UploadRejectedError.
+
+    Who was let upload, and by which keys the signature was verified, is the earlier project's.
+    """
+    if upload.project_created_at not in (None, allowance.project_created_at):
+        raise UploadRejectedError(
+            "ProjectReplaced",
+            f"the project {project} that this was uploaded to has been deleted, and another one made",
+            remedy="Upload again, if it belongs to the present project too.",
+        )
+
+
 def inspect_contents(
-    key: UploadKey, source: SourceObject, allowance: ProjectAllowance, artifacts: ArtifactStore
+    key: UploadKey,
+    source: SourceObject,
+    announced: Manifest | None,
+    allowance: ProjectAllowance,
+    artifacts: ArtifactStore,
 ) -> Contents:
-    """Check that everything is there, as declared and within limits. Raises UploadRejectedError."""
+    """Check that everything is there, as announced and declared, and within limits. Raises UploadRejectedError."""
     contents = (
         _plain_file(key.file, source)
         if key.file is not None
-        else _manifest_contents(key, source, allowance, artifacts)
+        else _manifest_contents(key, source, announced, allowance, artifacts)
     )
     _check_limits({file.path: file.size for file in contents.files}, allowance)
     files = (
@@ -174,9 +191,15 @@ def _plain_file(file: str, source: SourceObject) -> Contents:
 
 
 def _manifest_contents(
-    key: UploadKey, source: SourceObject, allowance: ProjectAllowance, artifacts: ArtifactStore
+    key: UploadKey,
+    source: SourceObject,
+    announced: Manifest | None,
+    allowance: ProjectAllowance,
+    artifacts: ArtifactStore,
 ) -> Contents:
     manifest = _read_manifest(source, artifacts)
+    _require_announced(manifest, announced)
+    _require_for(key, manifest)
     _check_limits({file.path: file.size for file in manifest.files}, allowance)
     files = [_check_file(key.folder, file, artifacts) for file in manifest.files]
     return Contents(
@@ -199,6 +222,26 @@ def _read_manifest(source: SourceObject, artifacts: ArtifactStore) -> Manifest:
         raise _bad_manifest("it is not UTF-8 text") from not_text
     except ValidationError as invalid:
         raise _bad_manifest(_first_fault(invalid)) from invalid
+
+
+def _require_announced(manifest: Manifest, announced: Manifest | None) -> None:
+    """Who opened an upload answers for what it becomes, and others can write into its folder."""
+    if announced is None:
+        return
+    told = (manifest.meaning, manifest.signature)
+    if told != (announced.meaning, announced.signature):
+        raise UploadRejectedError(
+            "ManifestNotAnnounced",
+            "the manifest is not the one that the upload was opened with",
+            remedy="Open another upload with this manifest, or send the content that came with the upload as it is.",
+        )
+
+
+def _require_for(key: UploadKey, manifest: Manifest) -> None:
+    try:
+        manifest.require_for(key.project, key.model)
+    except InvalidRequestError as other:
+        raise UploadRejectedError("OtherModel", str(other), remedy=other.remedy or "") from other
 
 
 def _check_file(folder: str, declared: ManifestFile, artifacts: ArtifactStore) -> FileToCopy:

@@ -8,7 +8,7 @@ from controlplane.registry.arrival import (
     may_start,
     source_of,
 )
-from controlplane.registry.keys import parse_upload_key, registry_prefix
+from controlplane.registry.keys import is_within_upload, parse_upload_key, registry_prefix
 from controlplane.registry.ports import ArtifactStore, UploadRepository
 from controlplane.registry.refusals import end_upload, record_rejected
 from controlplane.registry.upload import SourceObject, Upload, UploadState
@@ -30,6 +30,8 @@ def fail_upload(
         f"the registration could not be finished: {error}",
         remedy="Upload the file (or the manifest) again; if it fails again, tell the platform's administrators.",
     )
+    if is_within_upload(arrival.key):
+        return
     try:
         key = parse_upload_key(arrival.key)
     except UploadRejectedError as rejected:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from controlplane.reasons import Reason
 from controlplane.registry.model import ApprovalState, ModelVersion
@@ -14,12 +15,17 @@ from controlplane.registry.policy import (
     SignaturePresent,
 )
 from controlplane.registry.scan import ScanState
+from controlplane.registry.signatures import SignatureRecord
 
 _MEASURE = (
     "Measure it and add it to the version once (PATCH of the version), or upload a version with it."
 )
 _SCAN_REMEDY = "Save the model in a format that holds no code, such as safetensors or ONNX, and upload it again."
 _SIGN_REMEDY = "Sign the manifest with a key of the project, and upload the version again."
+_BIND_REMEDY = (
+    "Write project and model into the manifest, sign it, and upload the version again "
+    "(docs/runbooks/signing.md)."
+)
 
 _SCANNED = {
     ScanState.CLEAN: "the scan found nothing",
@@ -86,7 +92,7 @@ def _evaluate(
     revoked_keys: frozenset[str],
 ) -> Iterator[GateResult]:
     if rules.approval_required or version.approval.state is ApprovalState.REJECTED:
-        yield _approval(version)
+        yield _approval(rules, version)
     yield _scan(rules, version)
     signed_by_gate = any(isinstance(gate, SignaturePresent) for gate in rules.gates)
     is_revoked = version.signature is not None and version.signature.key_id in revoked_keys
@@ -99,10 +105,19 @@ def _evaluate(
             yield _comparison(gate, version, champion)
 
 
-def _approval(version: ModelVersion) -> GateResult:
+def _approval(rules: RegistryRules, version: ModelVersion) -> GateResult:
     state, actor = version.approval.state, version.approval.actor
     if state is ApprovalState.APPROVED:
-        return GateResult("approval", True, f"{actor} approved it")
+        why_not = too_few_eyes(rules, version, actor)
+        if why_not is None:
+            return GateResult("approval", True, f"{actor} approved it")
+        return GateResult(
+            "approval",
+            False,
+            f"{actor} approved it, but {why_not.message}",
+            code=why_not.code,
+            remedy=why_not.remedy,
+        )
     if state is ApprovalState.REJECTED:
         return GateResult(
             "approval",
@@ -118,6 +133,27 @@ def _approval(version: ModelVersion) -> GateResult:
         code="NotApproved",
         remedy="Ask somebody who may approve versions to do so.",
     )
+
+
+def too_few_eyes(
+    rules: RegistryRules, version: ModelVersion, approver: str | None
+) -> Reason | None:
+    """Why an approver's word does not count where the project wants four eyes; None if it does."""
+    if not rules.approver_is_not_uploader:
+        return None
+    if version.registered_by is None:
+        return Reason(
+            code="NotApproved",
+            message="nobody knows who uploaded it, and the project wants somebody else to approve it",
+            remedy="Open the upload through the API, so that its uploader is known, and upload again.",
+        )
+    if approver in (None, version.registered_by):
+        return Reason(
+            code="NotApproved",
+            message="the project wants somebody else than its uploader to approve it",
+            remedy="Ask another person who may approve versions.",
+        )
+    return None
 
 
 def _scan(rules: RegistryRules, version: ModelVersion) -> GateResult:
@@ -147,13 +183,26 @@ def _signature(version: ModelVersion, is_revoked: bool) -> GateResult:
                 code="SignatureRevoked",
                 remedy=_SIGN_REMEDY,
             )
-        return GateResult("signature_present", True, f"its manifest is signed with key {key_id}")
+        return _binding(version.signature)
     return GateResult(
         "signature_present",
         False,
         "its manifest is not signed",
         code="SignatureMissing",
         remedy=_SIGN_REMEDY,
+    )
+
+
+def _binding(signature: SignatureRecord) -> GateResult:
+    """A signed manifest that does not say what it is of could be another model's, or another project's."""
+    bound = signature.names_model
+    told = "" if bound else ", but does not say of which project and model it is"
+    return GateResult(
+        "signature_present",
+        bound,
+        f"its manifest is signed with key {signature.key_id}{told}",
+        code=None if bound else "SignatureUnbound",
+        remedy=None if bound else _BIND_REMEDY,
     )
 
 
@@ -214,15 +263,16 @@ def _comparison(
     if other is None:
         why = f"the champion, version {champion.number}, {_why_no_number(champion.metrics, gate.metric)}"
         return _not_compared(gate, why, champion, value)
-    worst = other - gate.max_regression if gate.higher_is_better else other + gate.max_regression
-    met = value >= worst if gate.higher_is_better else value <= worst
+    bound = _worst(gate, other)
+    met = _exact(value) >= bound if gate.higher_is_better else _exact(value) <= bound
+    worst = float(bound)
     return GateResult(
         gate.gate,
         met,
         f"{gate.metric} is {value:g}, the champion's (version {champion.number}) is {other:g}; "
         f"{'at least' if gate.higher_is_better else 'at most'} {worst:g} is asked for",
         code=None if met else "NotWorseThanChampion",
-        remedy=None if met else "Upload a better version, or move the alias champion.",
+        remedy=None if met else "Upload a better version.",
         metric=gate.metric,
         value=value,
         min=worst if gate.higher_is_better else None,
@@ -230,6 +280,17 @@ def _comparison(
         champion=champion.number,
         champion_value=other,
     )
+
+
+def _worst(gate: NotWorseThanChampion, other: float) -> Decimal:
+    """What a version's metric may be at worst, beside the champion's."""
+    regression = _exact(gate.max_regression)
+    return _exact(other) - regression if gate.higher_is_better else _exact(other) + regression
+
+
+def _exact(value: float) -> Decimal:
+    """The number as people wrote it, and as it is kept: 0.8 less 0.1 is no more than 0.7."""
+    return Decimal(repr(value))
 
 
 def _not_compared(

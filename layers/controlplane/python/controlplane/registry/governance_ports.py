@@ -99,12 +99,12 @@ class AliasRepository(Protocol):
         moved: Aliases,
         records: Sequence[AliasRecord],
         champion: ModelVersion | None,
-        event: AliasesMoved,
+        event: AliasesMoved | None,
     ) -> None:
         """Store aliases over what was read, their history, and the marks in the versions: all or nothing.
 
-        `champion` is the version that becomes it, as it was read. Raises NotFoundError when a version has gone,
-        ConcurrentChangeError."""
+        `champion` is the version that becomes it, as it was read; `event` is None where none was moved. Raises
+        NotFoundError when a version has gone, ConcurrentChangeError."""
         ...
 
     def history(

@@ -1,6 +1,6 @@
 """Aliases, conditions, policies and lineage as callers see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from controlplane.registry.aliases import Aliases, AliasRecord, AliasState
 from controlplane.registry.gates import GateResult
-from controlplane.registry.lineage import LineageLink
+from controlplane.registry.lineage import LineageLink, Origin
 from controlplane.registry.model import ModelVersion
 
 
@@ -103,7 +103,8 @@ class ClearanceView(BaseModel):
 class LineageView(BaseModel):
     """What a version was made of, and what holds it now.
 
-    `same_dataset` and `same_run` are the paths of lists of all versions that were made of the same.
+    `same_dataset`, `same_run` and `same_template_version` are the paths of lists of all versions that were made of the
+    same.
     """
 
     model: str
@@ -117,9 +118,10 @@ class LineageView(BaseModel):
     aliases: list[str]
     same_dataset: str | None
     same_run: str | None
+    same_template_version: str | None
 
     @classmethod
-    def of(cls, version: ModelVersion, same_dataset: str | None, same_run: str | None) -> Self:
+    def of(cls, version: ModelVersion, same: Mapping[Origin, str]) -> Self:
         return cls(
             model=version.model,
             version=version.number,
@@ -130,13 +132,14 @@ class LineageView(BaseModel):
             upload=version.source.upload_id,
             deployments=list(version.served_by),
             aliases=list(version.aliases),
-            same_dataset=same_dataset,
-            same_run=same_run,
+            same_dataset=same.get(Origin.DATASET),
+            same_run=same.get(Origin.RUN),
+            same_template_version=same.get(Origin.TEMPLATE_VERSION),
         )
 
 
 class LineageLinkView(BaseModel):
-    """A version that was made of the data set, or by the run, that was asked for."""
+    """A version that was made of what was asked for."""
 
     model: str
     version: int

@@ -64,6 +64,14 @@ def tenant_of(key: str) -> str | None:
     return None
 
 
+def is_within_upload(key: str) -> bool:
+    """Whether a key is that of a file which is called as manifests are, deeper in an upload: it completes nothing."""
+    match key.split("/"):
+        case [prefix, _, _, _, "uploads", _, _, *_, last]:
+            return prefix == INBOX and last == MANIFEST
+    return False
+
+
 def parse_upload_key(key: str) -> UploadKey:
     """Raises UploadRejectedError (BadKey) for a key that names no model, or no usable names."""
     match key.split("/"):

@@ -18,18 +18,19 @@ class Origin(StrEnum):
 
     DATASET = "dataset"
     RUN = "run"
+    TEMPLATE_VERSION = "template_version"
 
 
 @dataclass(frozen=True)
 class OriginOfVersions:
-    """By what versions are found: one data set or one run, or any where `reference` is None."""
+    """By what versions are found: one of its kind, or any where `reference` is None."""
 
     origin: Origin
     reference: str | None
 
 
 class LineageLink(BaseModel):
-    """A version that was made of a data set or by a run, as lists show it."""
+    """A version by what it was made of, as lists show it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,17 +49,22 @@ class LineageLink(BaseModel):
 
 def origins_of(version: ModelVersion) -> Mapping[Origin, str]:
     """By what the version can be found."""
-    known = {Origin.DATASET: version.dataset_digest, Origin.RUN: version.run}
+    known = {
+        Origin.DATASET: version.dataset_digest,
+        Origin.RUN: version.run,
+        Origin.TEMPLATE_VERSION: version.template_version,
+    }
     return {origin: reference for origin, reference in known.items() if reference is not None}
 
 
-def asked_origin(dataset: str, run: str) -> OriginOfVersions:
-    """The one that a caller asks for; any data set, if none is named. Raises InvalidRequestError for both."""
-    if dataset and run:
+def asked_origin(asked: Mapping[Origin, str]) -> OriginOfVersions:
+    """The one that a caller asks for; any data set, if none is named. Raises InvalidRequestError for several."""
+    named = [
+        OriginOfVersions(origin, reference) for origin, reference in asked.items() if reference
+    ]
+    if len(named) > 1:
         raise InvalidRequestError(
-            "a list of versions is by the data set or by the run",
-            remedy="Send either dataset or run.",
+            "a list of versions is by the data set, by the run or by the template's version",
+            remedy=f"Send one of {', '.join(Origin)}.",
         )
-    if run:
-        return OriginOfVersions(Origin.RUN, run)
-    return OriginOfVersions(Origin.DATASET, dataset or None)
+    return named[0] if named else OriginOfVersions(Origin.DATASET, None)

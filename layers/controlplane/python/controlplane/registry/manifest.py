@@ -1,6 +1,8 @@
 """What an upload says it consists of."""
 
+import json
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Self
 
 from pydantic import (
@@ -12,7 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from controlplane.errors import LimitExceededError
+from controlplane.errors import InvalidRequestError, LimitExceededError
+from controlplane.identifiers import Name
 from controlplane.registry.formats import FORMATS
 from controlplane.registry.keys import MANIFEST, MAX_PATH_LENGTH, is_file_path
 from controlplane.registry.metadata import VersionMetadata
@@ -36,6 +39,15 @@ def _safe_path(path: str) -> str:
     return path
 
 
+def _some_bytes(size: int) -> int:
+    """KServe's storage initializer leaves empty objects out (kserve-storage 0.21, `_download_s3`: `obj.size == 0`)."""
+    if size < 1:
+        raise ValueError(
+            "an empty file does not reach model servers: leave it out, or write a newline into it"
+        )
+    return size
+
+
 def _known_format(name: str) -> str:
     if name not in FORMATS:
         raise ValueError(f"unknown model format; known are {', '.join(sorted(FORMATS))}")
@@ -53,14 +65,15 @@ class ManifestFile(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     path: FilePath
-    size: int = Field(ge=1)
+    size: Annotated[int, AfterValidator(_some_bytes)] = Field(json_schema_extra={"minimum": 1})
     sha256: Sha256
 
 
 class Manifest(BaseModel):
     """The files of one model version, its format and the version of the framework that wrote it.
 
-    `metadata` is what else is told of the version, `signature` an envelope around all of this but itself.
+    `project` and `model` say what it is for, so that a signature is good for nothing else. `metadata` is what else is
+    told of the version, `signature` an envelope around all of this but itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,19 +81,42 @@ class Manifest(BaseModel):
     format: ModelFormat = Field(examples=["sklearn"])
     framework_version: str | None = Field(default=None, max_length=40, examples=["1.9.1"])
     files: tuple[ManifestFile, ...] = Field(min_length=1, max_length=MAX_FILES)
+    project: Name | None = Field(default=None, description="The project that it is for")
+    model: Name | None = Field(default=None, description="The model that it is for")
     metadata: VersionMetadata | None = None
     signature: Envelope | None = None
 
     @model_validator(mode="after")
-    def _paths_are_unique(self) -> Self:
-        if len({file.path for file in self.files}) < len(self.files):
+    def _files_can_lie_side_by_side(self) -> Self:
+        """On the disk of the pod that serves them."""
+        paths = {file.path for file in self.files}
+        if len(paths) < len(self.files):
             raise ValueError("two files have the same path")
+        folders = {str(folder) for path in paths for folder in PurePosixPath(path).parents}
+        if both := sorted(paths & folders):
+            raise ValueError(f"{both[0]} is a file, and the folder of another file")
         return self
 
     @property
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)
+
+    @property
+    def meaning(self) -> str:
+        """Equal for manifests that say the same, however they are written and whoever signed them."""
+        told = self.model_dump(mode="json", exclude={"signature"}, exclude_none=True)
+        return json.dumps(told, sort_keys=True)
+
+    def require_for(self, project: str, model: str) -> None:
+        """Raises InvalidRequestError for a manifest that says it is for another project or model."""
+        told = (self.project or project, self.model or model)
+        if told != (project, model):
+            raise InvalidRequestError(
+                f"the manifest says that it is for model {told[1]} of project {told[0]}, "
+                f"and this is model {model} of project {project}",
+                remedy="Upload it to the model that it is for; or write one for this model, and sign that.",
+            )
 
 
 def check_sizes(files: Mapping[str, int], max_model_bytes: int, max_files: int) -> None:

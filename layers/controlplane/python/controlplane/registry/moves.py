@@ -1,6 +1,6 @@
 """Moving aliases: by people and machines, and after promotions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,13 +46,17 @@ def move_aliases(
     if_match: int | None,
     *,
     aliases: AliasRepository,
+    require_policy_right: Callable[[], None],
 ) -> Aliases:
     """Let aliases name versions, all at once. `if_match` is about all aliases of the model.
 
-    Raises NotFoundError for a version that is not there, PreconditionFailedError, InvalidRequestError,
+    `require_policy_right` raises ForbiddenError for a caller who may not change the project's registry policy. Raises
+    NotFoundError for a version that is not there, ForbiddenError, PreconditionFailedError, InvalidRequestError,
     LimitExceededError, ConcurrentChangeError.
     """
     case = aliases.get_case(tenant_id, project, model, sorted(set(wanted.values())))
+    if CHAMPION in wanted and case.policy.compares_with_champion:
+        require_policy_right()
     _require_versions(case, model, wanted)
     require_version(if_match, case.aliases.version, "the model's aliases")
     moment = now()
@@ -70,9 +74,16 @@ def delete_alias(
     if_match: int | None,
     *,
     aliases: AliasRepository,
+    require_policy_right: Callable[[], None],
 ) -> None:
-    """Raises NotFoundError, PreconditionFailedError, InvalidRequestError, ConcurrentChangeError."""
-    known = aliases.find(tenant_id, project, model)
+    """Take a name away; `require_policy_right` is as in `move_aliases`.
+
+    Raises NotFoundError, ForbiddenError, PreconditionFailedError, InvalidRequestError, ConcurrentChangeError.
+    """
+    case = aliases.get_case(tenant_id, project, model, ())
+    known = case.aliases
+    if alias == CHAMPION and case.policy.compares_with_champion:
+        require_policy_right()
     if alias != LATEST and alias not in known.named:
         raise _no_alias(alias)
     require_version(if_match, known.version, "the model's aliases")
@@ -96,7 +107,7 @@ def find_alias(
     Raises NotFoundError.
     """
     if alias == LATEST:
-        newest = _newest(tenant_id, project, model, models)
+        newest = newest_version(tenant_id, project, model, models)
         state = AliasState(
             model_version=newest.number, moved_at=newest.registered_at, moved_by="registration"
         )
@@ -137,9 +148,14 @@ def follow_promotion(tenant_id: str, promotion: Promotion, *, aliases: AliasRepo
     raise ConcurrentChangeError(f"the aliases of model {promotion.model} change all the time")
 
 
-def _newest(tenant_id: str, project: str, model: str, models: ModelRepository) -> ModelVersion:
-    """The newest version that is there: what was deleted takes a place in a page, and is not shown."""
-    page: PageRequest | None = PageRequest(NEWEST)
+def newest_version(
+    tenant_id: str, project: str, model: str, models: ModelRepository
+) -> ModelVersion:
+    """What `latest` names: the newest version that is there. Raises NotFoundError.
+
+    What was deleted takes a place in a page, and is not shown.
+    """
+    page: PageRequest | None = PageRequest(1)
     while page is not None:
         found = models.list_versions(tenant_id, project, model, page)
         if found.items:
@@ -156,11 +172,11 @@ def _save(
     moved_by: str,
     aliases: AliasRepository,
 ) -> Aliases:
-    if not moved.moves:
+    if moved.aliases == case.aliases:
         return case.aliases
     became = {m.model_version for m in moved.moves if m.alias == CHAMPION}
     champion = next((v for number, v in case.versions.items() if number in became), None)
-    event = _event(tenant_id, project, moved, moved_by)
+    event = _event(tenant_id, project, moved, moved_by) if moved.moves else None
     aliases.save(tenant_id, project, case.aliases, moved.aliases, moved.records, champion, event)
     return moved.aliases
 

@@ -85,6 +85,11 @@ class RegistryRules(BaseModel):
     )
     gates: tuple[Gate, ...] = Field(default=(), max_length=MAX_GATES)
 
+    @property
+    def compares_with_champion(self) -> bool:
+        """Whether who decides about the champion decides what a gate asks."""
+        return any(isinstance(gate, NotWorseThanChampion) for gate in self.gates)
+
 
 class RegistryPolicy(RegistryRules):
     """The rules as they are stored; `version` is 0 for a project that has never set any."""

@@ -25,6 +25,7 @@ class ProjectAllowance:
     """What a tenant may upload into a project, and what it has already; sizes in bytes."""
 
     limits: Limits
+    project_created_at: datetime
     stored_bytes: int = 0
 
     def check(self, files: Mapping[str, int]) -> None:
@@ -159,7 +160,7 @@ class UploadRepository(Protocol):
     ) -> None:
         """Store the version, close the upload, count both in model, project and quotas: all or nothing.
 
-        Raises NotFoundError when the project has gone, QuotaExceededError, ConcurrentChangeError.
+        Raises NotFoundError when the upload's project has gone, QuotaExceededError, ConcurrentChangeError.
         """
         ...
 

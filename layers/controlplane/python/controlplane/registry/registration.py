@@ -22,10 +22,16 @@ from controlplane.registry.arrival import (
     inspect_contents,
     may_start,
     over_limit,
+    require_own_project,
     source_of,
 )
-from controlplane.registry.keys import UploadKey, parse_upload_key, registry_prefix
-from controlplane.registry.metadata import VersionMetadata
+from controlplane.registry.keys import (
+    UploadKey,
+    is_within_upload,
+    parse_upload_key,
+    registry_prefix,
+)
+from controlplane.registry.metadata import KeptMetadata
 from controlplane.registry.model import (
     Model,
     ModelVersion,
@@ -49,7 +55,7 @@ from controlplane.registry.refusals import (
 from controlplane.registry.scan import Scan, require_safe
 from controlplane.registry.signing import verify_signature
 from controlplane.registry.signing_ports import SignatureVerifier, SigningKeyRepository
-from controlplane.registry.upload import Upload, UploadState
+from controlplane.registry.upload import Upload, UploadOrigin, UploadState
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,8 @@ def check_upload(
 
     Raises ConcurrentChangeError when somebody else changed the upload or the model meanwhile: check again.
     """
+    if is_within_upload(arrival.key):
+        return CheckedUpload(None)
     try:
         key = parse_upload_key(arrival.key)
         allowance = projects.find_allowance(key.tenant_id, key.project)
@@ -120,7 +128,10 @@ def check_upload(
         return _nothing_to_do(known)
     attempt = begin_attempt(upload_id, known, key, source, arrival.execution)
     try:
-        contents = inspect_contents(key, source, allowance, artifacts)
+        if known is not None and known.origin is UploadOrigin.API:
+            require_own_project(known, key.project, allowance)
+        announced = known.announced if known else None
+        contents = inspect_contents(key, source, announced, allowance, artifacts)
         signature = verify_signature(
             key.tenant_id, key.project, contents.manifest, keys=signing_keys, verifier=verifier
         )
@@ -129,7 +140,8 @@ def check_upload(
             key.tenant_id, key.project, attempt, known, UploadState.REJECTED, rejected, uploads
         )
         return CheckedUpload(UploadState.REJECTED)
-    attempt = attempt.model_copy(update={"signature": signature})
+    since = allowance.project_created_at
+    attempt = attempt.model_copy(update={"signature": signature, "project_created_at": since})
     return _allot(key, attempt, known, contents, models, uploads)
 
 
@@ -165,6 +177,7 @@ def register_version(
         allowance = projects.find_allowance(reference.tenant_id, reference.project)
         if allowance is None:
             raise unknown_project(reference.project)
+        require_own_project(upload, reference.project, allowance)
         version = _version(reference, upload, copies, artifacts.bucket)
         _register(reference, upload, version, allowance.limits, models, uploads)
     except UploadRejectedError as rejected:
@@ -232,7 +245,7 @@ def _register(
     uploads: UploadRepository,
 ) -> None:
     found = models.find(reference.tenant_id, reference.project, reference.model)
-    model = found or Model(name=reference.model, created_at=now())
+    model = found if found and found.versions else _anew(reference.model, found)
     event = ModelVersionRegistered(
         tenant_id=reference.tenant_id,
         project=reference.project,
@@ -255,6 +268,13 @@ def _register(
         raise unknown_project(reference.project) from gone
     except QuotaExceededError as exceeded:
         raise over_limit(exceeded) from exceeded
+
+
+def _anew(name: str, gone: Model | None) -> Model:
+    """A model's beginning. Of one whose versions are all deleted, its numbers alone go on."""
+    if gone is None:
+        return Model(name=name, created_at=now())
+    return gone.model_copy(update={"created_at": now(), "tags": {}})
 
 
 def _version(
@@ -289,7 +309,7 @@ def _version(
     )
 
 
-def _told(metadata: VersionMetadata | None) -> dict[str, Any]:
+def _told(metadata: KeptMetadata | None) -> dict[str, Any]:
     """What the manifest tells of the version, field by field."""
     return dict(metadata) if metadata else {}
 

@@ -61,8 +61,10 @@ def create_upload(
 ) -> UploadTicket:
     """Open an upload of the files that the manifest lists.
 
-    Raises NotFoundError for an unknown project, LimitExceededError or QuotaExceededError for too much.
+    Raises NotFoundError for an unknown project, InvalidRequestError for a manifest that says it is for another model,
+    LimitExceededError or QuotaExceededError for too much.
     """
+    manifest.require_for(project, model)
     allowance = _allowance(tenant_id, project, model, projects)
     sizes = {file.path: file.size for file in manifest.files}
     allowance.check(sizes)
@@ -75,10 +77,13 @@ def create_upload(
         format=manifest.format,
         framework_version=manifest.framework_version,
         files=manifest.files,
+        for_project=manifest.project,
+        for_model=manifest.model,
         metadata=manifest.metadata,
         envelope=manifest.signature,
         created_at=created_at,
         created_by=created_by,
+        project_created_at=allowance.project_created_at,
         deadline=created_at + UPLOAD_LIFETIME,
     )
     event = UploadOpened(
@@ -192,17 +197,9 @@ def _allowance(
 
 
 def _ticket(upload: Upload, prefix: str, authority: UploadAuthority) -> UploadTicket:
-    if upload.deadline is None:
-        raise ConflictError(f"upload {upload.upload_id} has no deadline to sign for")
-    manifest = Manifest.model_validate(
-        {
-            "format": upload.format,
-            "framework_version": upload.framework_version,
-            "files": upload.files,
-            "metadata": upload.metadata,
-            "signature": upload.envelope,
-        }
-    )
+    manifest = upload.announced
+    if upload.deadline is None or manifest is None:
+        raise ConflictError(f"upload {upload.upload_id} was not opened to be completed")
     content = manifest.model_dump_json(exclude_none=True)
     encoded = content.encode()
     described = ManifestFile.model_construct(

@@ -3,7 +3,7 @@
 Source: Dead Simple Signing Envelope 1.0, github.com/secure-systems-lab/dsse (envelope.md, protocol.md).
 """
 
-from base64 import b64decode, urlsafe_b64decode
+from base64 import b64decode
 from datetime import datetime
 from typing import Annotated
 
@@ -15,7 +15,9 @@ PAYLOAD_TYPE = "application/vnd.headrace.manifest.v1+json"
 MAX_SIGNATURES = 10
 # As long as the longest manifest.
 MAX_PAYLOAD = 256 * 1024
-SIGNATURE_BYTES = 64
+# Room for those of other algorithms, which may stand beside ours: one by RSA with 4096 bits has 684 characters.
+MAX_SIGNATURE = 1000
+_STANDARD = str.maketrans("-_", "+/")
 
 
 def decode_base64(text: str) -> bytes:
@@ -23,7 +25,7 @@ def decode_base64(text: str) -> bytes:
     if set(text) & {"-", "_"}:
         if set(text) & {"+", "/"}:
             raise ValueError("it mixes two alphabets of base64")
-        return urlsafe_b64decode(text)
+        text = text.translate(_STANDARD)
     return b64decode(text, validate=True)
 
 
@@ -32,19 +34,13 @@ def _base64(text: str) -> str:
     return text
 
 
-def _signature(text: str) -> str:
-    if len(decode_base64(text)) != SIGNATURE_BYTES:
-        raise ValueError(f"an Ed25519 signature has {SIGNATURE_BYTES} bytes")
-    return text
-
-
 class EnvelopeSignature(BaseModel):
-    """One signature, base64. `keyid` is a hint that nothing relies on: the name of the signing key."""
+    """One signature by whatever algorithm, base64. `keyid` is a hint that nothing relies on: the signing key's name."""
 
     model_config = ConfigDict(frozen=True)
 
     keyid: str | None = Field(default=None, max_length=200, examples=["release"])
-    sig: Annotated[str, StringConstraints(max_length=100), AfterValidator(_signature)]
+    sig: Annotated[str, StringConstraints(max_length=MAX_SIGNATURE), AfterValidator(_base64)]
 
 
 class Envelope(BaseModel):
@@ -67,13 +63,17 @@ class Envelope(BaseModel):
 
 
 class SignatureRecord(BaseModel):
-    """By which of the project's keys a version's manifest is signed, and when that was verified."""
+    """By which of the project's keys a version's manifest is signed, and when that was verified.
+
+    `names_model` tells whether the manifest says of which project and model it is; else it could be another's.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     key_id: Name
     fingerprint: str
     verified_at: datetime
+    names_model: bool = False
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:

@@ -1,17 +1,15 @@
 """Which keys a project trusts, and whether one of them signed a manifest."""
 
-import json
 from base64 import b64decode
 from collections.abc import Iterable
 from hashlib import sha256
 
 from pydantic import ValidationError
 
-from controlplane.errors import NotFoundError, UploadRejectedError
+from controlplane.errors import UploadRejectedError
 from controlplane.identifiers import now
 from controlplane.registry.manifest import Manifest
 from controlplane.registry.model import SigningKeyAdded, SigningKeyRevoked
-from controlplane.registry.ports import ProjectDirectory
 from controlplane.registry.signatures import (
     PAYLOAD_TYPE,
     Envelope,
@@ -39,12 +37,13 @@ def add_signing_key(
     created_by: str,
     request: IdempotentRequest | None,
     *,
-    projects: ProjectDirectory,
     keys: SigningKeyRepository,
 ) -> SigningKey:
-    """Trust a key. Raises NotFoundError for an unknown project, AlreadyExistsError also for a revoked key's name."""
-    if projects.find_allowance(tenant_id, project) is None:
-        raise NotFoundError(f"there is no project {project}")
+    """Trust a key.
+
+    Raises NotFoundError for an unknown project, AlreadyExistsError also for a revoked key's name, and for a key that
+    the project has by another name, revoked or not: else it would be trusted by one when the other is revoked.
+    """
     fingerprint = sha256(b64decode(wanted.public_key)).hexdigest()
     key = SigningKey(
         name=wanted.name,
@@ -120,15 +119,21 @@ def verify_signature(
     signer = _signer(envelope, keys.active(tenant_id, project), verifier)
     if signer is None:
         raise _invalid("no active signing key of the project made one of its signatures")
-    if _meaning(_signed_manifest(envelope)) != _meaning(manifest):
+    if _signed_manifest(envelope).meaning != manifest.meaning:
         raise _invalid("what was signed is another manifest")
-    return SignatureRecord(key_id=signer.name, fingerprint=signer.fingerprint, verified_at=now())
+    return SignatureRecord(
+        key_id=signer.name,
+        fingerprint=signer.fingerprint,
+        verified_at=now(),
+        names_model=None not in (manifest.project, manifest.model),
+    )
 
 
 def _signer(
     envelope: Envelope, keys: Iterable[SigningKey], verifier: SignatureVerifier
 ) -> SigningKey | None:
     signed = envelope.signed_bytes
+    # Also those by other algorithms, which no key verifies: they are skipped (DSSE, protocol.md).
     signatures = [decode_base64(signature.sig) for signature in envelope.signatures]
     for key in keys:
         public_key = b64decode(key.public_key)
@@ -146,12 +151,6 @@ def _signed_manifest(envelope: Envelope) -> Manifest:
     if signed.signature is not None:
         raise _invalid("what was signed holds a signature itself")
     return signed
-
-
-def _meaning(manifest: Manifest) -> str:
-    """Equal for manifests that say the same, however they are written."""
-    told = manifest.model_dump(mode="json", exclude={"signature"}, exclude_none=True)
-    return json.dumps(told, sort_keys=True)
 
 
 def _invalid(why: str) -> UploadRejectedError:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from controlplane.errors import AlreadyExistsError
 from controlplane.identifiers import Name
 
 KEY_BYTES = 32
@@ -87,3 +88,11 @@ class SigningKey(BaseModel):
     revoked_at: datetime | None = None
     revoked_by: str | None = None
     version: int = 1
+
+
+def known_already(known: SigningKey) -> AlreadyExistsError:
+    """Why a key is not trusted by a further name."""
+    return AlreadyExistsError(
+        f"this very key is signing key {known.name} of the project already, and is {known.status}",
+        remedy="Make another key pair, and add its public half.",
+    )

@@ -17,7 +17,11 @@ class SigningKeyRepository(Protocol):
         event: SigningKeyAdded,
         request: IdempotentRequest | None,
     ) -> SigningKey:
-        """Store a new key. Raises AlreadyExistsError, IdempotencyKeyReusedError, RequestInFlightError."""
+        """Store a new key.
+
+        Raises AlreadyExistsError, also for a key that the project has by another name, NotFoundError for an unknown
+        project, IdempotencyKeyReusedError, RequestInFlightError.
+        """
         ...
 
     def get(self, tenant_id: str, project: str, name: str) -> SigningKey:
@@ -41,5 +45,5 @@ class SigningKeyRepository(Protocol):
 
 class SignatureVerifier(Protocol):
     def verifies(self, public_key: bytes, signature: bytes, content: bytes) -> bool:
-        """Whether the key of 32 bytes made the Ed25519 signature of the content."""
+        """Whether the key of 32 bytes made the Ed25519 signature of the content; what is none is not made by it."""
         ...

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from controlplane.identifiers import Name, UploadId
 from controlplane.reasons import Reason
-from controlplane.registry.manifest import ManifestFile
-from controlplane.registry.metadata import VersionMetadata
+from controlplane.registry.manifest import Manifest, ManifestFile
+from controlplane.registry.metadata import KeptMetadata
 from controlplane.registry.signatures import Envelope, SignatureRecord
 
 
@@ -43,7 +43,9 @@ class SourceObject(BaseModel):
 class Upload(BaseModel):
     """`model_version` is the number allotted to it, `execution` the state machine run that works on it.
 
-    `envelope` is the signature that its manifest is announced with, `signature` the one that was verified.
+    `project_created_at` tells its project from a later one of that name, which is none of its business.
+    `for_project` and `for_model` are what its manifest says it is for, `envelope` is the signature that the manifest is
+    announced with, `signature` the one that was verified.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,17 +57,37 @@ class Upload(BaseModel):
     format: str | None = None
     framework_version: str | None = None
     files: tuple[ManifestFile, ...] = ()
-    metadata: VersionMetadata | None = None
+    for_project: Name | None = None
+    for_model: Name | None = None
+    metadata: KeptMetadata | None = None
     envelope: Envelope | None = None
     signature: SignatureRecord | None = None
     created_at: datetime
     created_by: str | None = None
+    project_created_at: datetime | None = None
     deadline: datetime | None = None
     source: SourceObject | None = None
     model_version: int | None = None
     execution: str | None = None
     reason: Reason | None = None
     version: int = 1
+
+    @property
+    def announced(self) -> Manifest | None:
+        """The manifest that it was opened with over the API; None for one that nobody announced."""
+        if self.origin is not UploadOrigin.API:
+            return None
+        return Manifest.model_validate(
+            {
+                "format": self.format,
+                "framework_version": self.framework_version,
+                "files": self.files,
+                "project": self.for_project,
+                "model": self.for_model,
+                "metadata": self.metadata and self.metadata.model_dump(),
+                "signature": self.envelope,
+            }
+        )
 
     def seen_at(self, moment: datetime) -> Self:
         """The upload as it is at a moment: one that nobody completed in time is Expired."""

@@ -25,11 +25,14 @@ MetricView = Annotated[float | None, BeforeValidator(_finite)]
 
 
 class ModelView(BaseModel):
-    """A model: its newest registered version, and how many there are."""
+    """A model, and how many versions it has."""
 
     name: str
     created_at: datetime
-    latest_version: int
+    latest_version: int = Field(
+        description="The number of the version registered last, also when it was deleted; the alias `latest` names the "
+        "newest that is there"
+    )
     versions: int
     tags: dict[str, str]
 

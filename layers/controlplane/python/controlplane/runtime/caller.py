@@ -25,8 +25,15 @@ ACCESS = "access"
 class Caller:
     """A principal that may work on a tenant."""
 
-    principal: Principal
-    tenant: Tenant
+    admission: Admission
+
+    @property
+    def principal(self) -> Principal:
+        return self.admission.principal
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.admission.tenant
 
     @property
     def tenant_id(self) -> str:
@@ -57,7 +64,18 @@ def permitted_caller(api: APIGatewayHttpResolver) -> Caller:
     admission = _admit(api.current_event)
     resource = resource_of(admission.tenant.tenant_id, path_parameters(api))
     require_permission(api, admission.principal, admission, resource)
-    return Caller(admission.principal, admission.tenant)
+    return Caller(admission)
+
+
+def require_right_in_project(
+    api: APIGatewayHttpResolver, caller: Caller, project: str, operation: str
+) -> None:
+    """Ask for the right to another operation, on a project, which what is asked for amounts to.
+
+    Raises PolicyDeniedError.
+    """
+    resource = resource_of(caller.tenant_id, {"project": project})
+    require_permission(api, caller.principal, caller.admission, resource, operation)
 
 
 def platform_caller(api: APIGatewayHttpResolver) -> PlatformCaller:

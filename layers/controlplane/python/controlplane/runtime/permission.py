@@ -30,14 +30,15 @@ def require_permission(
     principal: Principal,
     admission: Admission | None,
     resource: Resource,
+    operation: str | None = None,
 ) -> None:
-    """Ask the policies whether the principal may carry out this operation on the resource.
+    """Ask the policies whether the principal may carry out an operation on the resource: by default, this one.
 
     `admission` is that to the tenant worked on; None on the platform itself. Raises PolicyDeniedError.
     """
     request = Request(
         _caller(principal, admission),
-        _route(api).operation_id,
+        operation or _route(api).operation_id,
         resource,
         _circumstances(api, principal, admission),
     )
