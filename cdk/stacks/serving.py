@@ -65,7 +65,9 @@ class ServingStack(Stack):
                 ),
                 "AdvanceRollout": self._advance_rollout(pace),
                 "AwaitTick": await_tick,
-                "FinishRollout": self._reaching_cluster("FinishRollout", "finish_rollout", _READ),
+                "FinishRollout": self._reaching_cluster(
+                    "FinishRollout", "finish_rollout", _RELEASE
+                ),
                 "WriteEvidence": self._keeping_evidence(
                     "WriteEvidence", "write_evidence", (*_READ, "UpdateItem")
                 ),
@@ -92,6 +94,7 @@ class ServingStack(Stack):
         settings: dict[str, str],
         timeout: Duration | None = None,
         cluster: bool = False,
+        memory_size: int | None = None,
     ) -> ControlPlaneFunction:
         return ControlPlaneFunction(
             self,
@@ -102,7 +105,7 @@ class ServingStack(Stack):
             settings={"TABLE_NAME": self._data.table.table_name, **settings},
             timeout=timeout,
             # The cluster's client imports for long; Lambda's CPU grows with memory.
-            memory_size=1024 if cluster else 512,
+            memory_size=memory_size or (1024 if cluster else 512),
         )
 
     def _api(self, id: str, module: str, settings: dict[str, str]) -> ControlPlaneFunction:
@@ -176,9 +179,19 @@ class ServingStack(Stack):
     def _keeping_evidence(
         self, id: str, module: str, operations: tuple[str, ...]
     ) -> ControlPlaneFunction:
-        """A function that lists all ticks of a rollout, and keeps them in the bucket."""
-        bucket = {"MODELS_BUCKET": self._data.models.bucket_name}
-        function = self._recording(id, module, (*operations, "Query"), settings=bucket)
+        """A function that lists all ticks of a rollout, and keeps them in the bucket.
+
+        50,000 ticks (`MOST_TICKS` of a policy) of twelve checks each are a document of 200 MB, and some 1.2 GB while
+        it is made.
+        """
+        function = self._function(
+            id,
+            module,
+            settings={"MODELS_BUCKET": self._data.models.bucket_name},
+            timeout=Duration.minutes(5),
+            memory_size=1769,
+        )
+        self._data.table.allow(function, *operations, "Query")
         self._data.models.allow_objects(
             function,
             "evidence/",

@@ -14,7 +14,7 @@ from controlplane.serving.advance import Tools, advance_rollout
 
 @task(TurnInput.model_validate)
 def lambda_handler(given: TurnInput) -> dict[str, Any]:
-    """`next` (Tick, Prepare, HandOver, End), `seconds` until then, and the last command that was taken in."""
+    """`next` (Tick, Prepare, HandOver, End), `seconds` until then, and the last command that was seen."""
     tools = Tools(
         rollout_cluster(),
         metric_source(),

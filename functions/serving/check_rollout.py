@@ -2,7 +2,7 @@
 
 from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring.metrics import has_metric_source
+from controlplane.runtime.wiring.metrics import counts_copies, has_metric_source
 from controlplane.runtime.wiring.registry import artifacts
 from controlplane.runtime.wiring.serving import (
     deployment_repository,
@@ -21,4 +21,5 @@ def lambda_handler(given: RolloutInput) -> None:
         artifacts=artifacts(),
         cluster=rollout_cluster(),
         has_metrics=has_metric_source(),
+        counts_copies=counts_copies(),
     )

@@ -12,8 +12,7 @@ from controlplane.runtime.wiring.serving import (
     limit_directory,
     serving_policies,
 )
-from controlplane.serving.closing import write_evidence
-from controlplane.serving.ended_execution import record_ended_execution
+from controlplane.serving.ended_execution import keep_missing_evidence, record_ended_execution
 from controlplane.serving.states import RolloutState
 
 
@@ -43,11 +42,10 @@ def lambda_handler(given: EndedExecution) -> None:
     )
     if ended is not None:
         count_ended_rollout(RolloutState.FAILED)
-        write_evidence(
-            given.tenant_id,
-            given.project,
-            given.deployment,
-            ended,
-            deployments=deployment_repository(),
-            evidence=evidence_store(),
-        )
+    keep_missing_evidence(
+        given.tenant_id,
+        given.project,
+        given.deployment,
+        deployments=deployment_repository(),
+        evidence=evidence_store(),
+    )

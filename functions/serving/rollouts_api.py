@@ -99,7 +99,7 @@ def post_plan(
         caller.tenant_id,
         project,
         deployment,
-        PlanQuestion(wanted, error_rate, metrics.has_metric_source()),
+        PlanQuestion(wanted, error_rate, metrics.has_metric_source(), metrics.counts_copies()),
         deployments=serving.deployment_repository(),
         versions=serving.version_catalog(),
         aliases=serving.alias_directory(),

@@ -2,7 +2,7 @@
 
 from controlplane.runtime.deployment_events import DeploymentEventInput
 from controlplane.runtime.tasks import task
-from controlplane.runtime.wiring.serving import deployment_repository, revision_switch
+from controlplane.runtime.wiring.serving import deployment_repository, revision_cluster
 from controlplane.serving.switching import switch_deployment
 
 
@@ -13,5 +13,5 @@ def lambda_handler(given: DeploymentEventInput) -> None:
         given.project,
         given.deployment,
         deployments=deployment_repository(),
-        cluster=revision_switch(),
+        revisions=revision_cluster,
     )

@@ -1,4 +1,4 @@
-"""State machine task: keep the evidence of a rollout that has ended, and count how it did."""
+"""State machine task: keep the evidence of a rollout that has ended, tell and count how it did."""
 
 from typing import Any
 
@@ -7,20 +7,25 @@ from controlplane.runtime.rollouts import RolloutInput
 from controlplane.runtime.tasks import task
 from controlplane.runtime.wiring.metrics import evidence_store
 from controlplane.runtime.wiring.serving import deployment_repository
-from controlplane.serving.closing import write_evidence
+from controlplane.serving.closing import find_ended, write_evidence
 
 
-@task(RolloutInput.model_validate)
-def lambda_handler(given: RolloutInput) -> dict[str, Any]:
+class EndInput(RolloutInput):
+    """`bundle` is false once it could not be written: what else is known of the end is told all the same."""
+
+    bundle: bool = True
+
+
+@task(EndInput.model_validate)
+def lambda_handler(given: EndInput) -> dict[str, Any]:
     """How the rollout ended, for the execution's output; all None where none has."""
-    rollout = write_evidence(
-        given.tenant_id,
-        given.project,
-        given.deployment,
-        given.rollout_id,
-        deployments=deployment_repository(),
-        evidence=evidence_store(),
-    )
+    place = (given.tenant_id, given.project, given.deployment, given.rollout_id)
+    if given.bundle:
+        rollout = write_evidence(
+            *place, deployments=deployment_repository(), evidence=evidence_store()
+        )
+    else:
+        rollout = find_ended(*place, deployments=deployment_repository())
     if rollout is None:
         return dict.fromkeys(("version", "state", "reason", "rolled_back_seconds"))
     count_ended_rollout(rollout.state)

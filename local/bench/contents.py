@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from controlplane.adapters.dynamodb_aliases import alias_move_key
 from controlplane.adapters.dynamodb_audit import audit_partition
-from controlplane.adapters.dynamodb_deployments import (
+from controlplane.adapters.dynamodb_deployment_keys import (
     deployment_key,
     history_key,
     rollout_key,
@@ -23,9 +23,9 @@ from controlplane.adapters.dynamodb_machines import api_key_key, machine_key
 from controlplane.adapters.dynamodb_models import MARKS, aliases_key, model_key, version_key
 from controlplane.adapters.dynamodb_people import person_key
 from controlplane.adapters.dynamodb_policies import policy_key
+from controlplane.adapters.dynamodb_project_keys import signing_key_key
 from controlplane.adapters.dynamodb_projects import project_key
 from controlplane.adapters.dynamodb_quotas import quotas_key
-from controlplane.adapters.dynamodb_signing_keys import signing_key_key
 from controlplane.adapters.dynamodb_subscriptions import subscription_key
 from controlplane.adapters.dynamodb_table import Key, tenant_partition
 from controlplane.adapters.dynamodb_tenants import (
@@ -41,7 +41,7 @@ from controlplane.adapters.dynamodb_webhooks import routes_key, webhook_key
 from controlplane.people.model import PersonStatus
 from controlplane.registry.lineage import LineageLink
 from controlplane.registry.model import ModelVersion
-from controlplane.serving.model import RolloutState, ServingState
+from controlplane.serving.model import ServingState
 from local.bench import entities
 from local.bench.entities import DEPLOYMENT, MANAGED, MODEL, PROJECT, TENANT
 
@@ -365,8 +365,9 @@ def _patterns() -> dict[str, Item]:
 def _to_be_told() -> dict[str, BaseModel]:
     found: dict[str, BaseModel] = {}
     for command in COMMANDS:
-        found[f"{command} deployment"] = entities.commanded("c", paused=command == "resume")
-        found[f"{command} rollout"] = entities.rollout("c", RolloutState.RUNNING)
+        paused = command == "resume"
+        found[f"{command} deployment"] = entities.commanded("c", paused=paused)
+        found[f"{command} rollout"] = entities.commanded_rollout("c", paused=paused)
     found["stop deployment"] = entities.deployment("c")
     found["start deployment"] = entities.deployment("c", ServingState.STOPPED)
     return found

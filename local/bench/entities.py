@@ -1,7 +1,9 @@
 """One example of each thing that the table holds."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 
 from controlplane.auditing.chain import ChainKeys, link_changes, link_of
 from controlplane.auditing.model import START, AuditRecord, Change
@@ -31,10 +33,10 @@ from controlplane.serving.model import (
     RolloutState,
     ServingState,
 )
-from controlplane.serving.progress import Tick
+from controlplane.serving.progress import Progress, Tick
 from controlplane.serving.states import Phase
 from controlplane.tiers.model import Subscription, Tier
-from controlplane.webhooks.model import Delivery, SecretVersion, Webhook
+from controlplane.webhooks.model import Delivery, DeliveryState, SecretVersion, Webhook
 
 TENANT, PROJECT, MODEL, DEPLOYMENT = "acme", "vision", "digits", "digits"
 # What lookups ask for. It is none of the numbered items, which requests may delete.
@@ -128,6 +130,11 @@ def api_key(key_id: str, of_machine: str = MACHINE) -> ApiKey:
     )
 
 
+def public_key(unique: str) -> str:
+    """One of its own, since a project has each key once; nobody has its private half."""
+    return b64encode(sha256(unique.encode()).digest()).decode()
+
+
 def signing_key(name: str) -> SigningKey:
     return SigningKey(
         name=name,
@@ -157,6 +164,7 @@ def delivery(delivery_id: str) -> Delivery:
         webhook_id="wh-bench",
         event_id="an event",
         event_type="RolloutEnded",
+        state=DeliveryState.DELIVERED,
         payload='{"metadata":{},"data":{}}',
         created_at=MOMENT,
     )
@@ -291,6 +299,12 @@ def commanded(name: str, *, paused: bool) -> Deployment:
         paused=paused,
     )
     return deployment(name).with_changes(retiring=(), active=active)
+
+
+def commanded_rollout(name: str, *, paused: bool) -> Rollout:
+    """The record of that rollout."""
+    progress = Progress(phase=Phase.AWAITING_APPROVAL, percent=10, paused=paused)
+    return rollout(name, RolloutState.RUNNING).model_copy(update={"progress": progress})
 
 
 def rollout(name: str = DEPLOYMENT, state: RolloutState = RolloutState.PROMOTED) -> Rollout:

@@ -168,7 +168,7 @@ BODIES: dict[str, Callable[[str], Json]] = {
     },
     "POST /projects/{project}/signing-keys": lambda unique: {
         "name": f"n{unique}",
-        "public_key": entities.PUBLIC_KEY,
+        "public_key": entities.public_key(unique),
     },
     "POST /webhooks": lambda unique: {"name": f"n{unique}", "url": "https://hooks.example.com"},
     "PATCH /webhooks/{webhook}": lambda unique: {"description": unique},

@@ -34,7 +34,13 @@ def deployment(service: InferenceService, template: PodTemplate, replicas: int) 
                 "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
             },
             "template": {
-                "metadata": {"labels": labels, "annotations": {STORAGE_URI: template.storage_uri}},
+                "metadata": {
+                    "labels": labels | dict(template.labels),
+                    "annotations": {
+                        **dict(template.annotations),
+                        STORAGE_URI: template.storage_uri,
+                    },
+                },
                 "spec": {"containers": [_container(template)]},
             },
         },
@@ -95,7 +101,8 @@ def endpoint_slice(service: InferenceService, pod: Pod, port: int) -> Manifest:
 
 def pod(service: InferenceService, template: PodTemplate, name: str) -> Manifest:
     metadata = owned_metadata(service, name)
-    metadata["labels"] |= {"pod-template-hash": template.digest}
+    metadata["labels"] |= {**dict(template.labels), "pod-template-hash": template.digest}
+    metadata["annotations"] = {**dict(template.annotations), STORAGE_URI: template.storage_uri}
     return {
         "apiVersion": "v1",
         "kind": "Pod",

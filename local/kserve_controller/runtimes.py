@@ -145,7 +145,15 @@ def pod_template(service: InferenceService, runtime: Runtime) -> PodTemplate:
         args=(*arguments, *model.args),
         env=tuple(sorted({**own_env, **dict(model.env)}.items())),
         storage_uri=model.storage_uri,
+        labels=_joined(runtime.spec.get("labels"), service.pod_labels),
+        annotations=_joined(runtime.spec.get("annotations"), service.pod_annotations),
     )
+
+
+def _joined(
+    of_runtime: dict[str, str] | None, of_service: dict[str, str]
+) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted({**(of_runtime or {}), **of_service}.items()))
 
 
 def server_module(image: str) -> str:

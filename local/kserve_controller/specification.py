@@ -13,6 +13,15 @@ DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
 STOP = "serving.kserve.io/stop"
 VISIBILITY = "networking.kserve.io/visibility"
 AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
+# Annotations that KServe's own configuration keeps from the pods.
+NOT_THE_PODS = frozenset(
+    {
+        "autoscaling.knative.dev/min-scale",
+        "autoscaling.knative.dev/max-scale",
+        "internal.serving.kserve.io/storage-initializer-sourceuri",
+        "kubectl.kubernetes.io/last-applied-configuration",
+    }
+)
 DEFAULT_TARGET = 80  # percent, KServe's own default
 # "RawDeployment" is what "Standard" was called before KServe 0.16.
 STANDARD_MODES = frozenset({"Standard", "RawDeployment"})
@@ -75,6 +84,8 @@ class InferenceService:
     model: Model | None
     scaling: Scaling = field(default_factory=Scaling)
     labels: dict[str, str] = field(default_factory=dict)
+    pod_labels: dict[str, str] = field(default_factory=dict)
+    pod_annotations: dict[str, str] = field(default_factory=dict)
 
 
 def key_of(manifest: Manifest) -> Key:
@@ -103,7 +114,15 @@ def read_inference_service(manifest: Manifest) -> InferenceService:
         model=_read_model(model) if model else None,
         scaling=_read_scaling(predictor, annotations.get(AUTOSCALER_CLASS, "")),
         labels=dict(labels),
+        pod_labels={**labels, **(predictor.get("labels") or {})},
+        pod_annotations=_pod_annotations(annotations, predictor.get("annotations") or {}),
     )
+
+
+def _pod_annotations(of_object: dict[str, str], of_predictor: dict[str, str]) -> dict[str, str]:
+    """All of both, the predictor's before the object's (KServe `components/predictor.go`)."""
+    both = {**of_object, **of_predictor}
+    return {name: value for name, value in both.items() if name not in NOT_THE_PODS}
 
 
 def _read_scaling(predictor: Manifest, autoscaler_class: str) -> Scaling:
@@ -148,9 +167,13 @@ class PodTemplate:
     args: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
     storage_uri: str
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
 
     @property
     def digest(self) -> str:
         """Ten hexadecimal digits, the `pod-template-hash` of the pods."""
-        content = json.dumps([self.image, self.args, self.env, self.storage_uri])
+        content = json.dumps(
+            [self.image, self.args, self.env, self.storage_uri, self.labels, self.annotations]
+        )
         return hashlib.sha256(content.encode()).hexdigest()[:10]

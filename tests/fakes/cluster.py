@@ -15,36 +15,19 @@ from controlplane.serving.cluster_ports import (
     TransitionObservation,
 )
 from controlplane.serving.ports import RevisionObservation, RevisionSpec, RevisionState
+from tests.fakes.cluster_routes import MemoryRoutes, Place, place_of
 
 READY = RevisionObservation(RevisionState.READY)
 PROGRESSING = RevisionObservation(RevisionState.PROGRESSING, "Progressing", "not yet")
 MISSING = RevisionObservation(RevisionState.MISSING, "NotFound", "it is not in the cluster")
-Place = tuple[str, str, str]
 
 
 @dataclass
-class Route:
-    """What was written, and what the gateway does. `left`: looks until the one is the other.
-
-    `mark`: what a rollout did last with it, `marked_by`: which one, and when that `began`.
-    """
-
-    weights: dict[str, int]
-    mirrored: dict[str, int] = field(default_factory=dict)
-    in_effect: dict[str, int] = field(default_factory=dict)
-    generation: int = 1
-    left: int = 0
-    mark: TrafficMark = TrafficMark.NONE
-    marked_by: str = ""
-    began: str = ""
-
-
-@dataclass
-class MemoryCluster:
+class MemoryCluster(MemoryRoutes):
     """A RolloutCluster and a RevisionCluster, which refuse what the adapters do.
 
-    `outcomes` says how a revision of a model version looks, READY where nothing is said. `lag` is how many looks a
-    write of the route, or of a size, takes to be in effect. `faults` are raised by the next calls, one each, before
+    `outcomes` says how a revision of a model version looks, READY where nothing is said. `lag` is also how many looks a
+    write of a size takes to be in effect. `faults` are raised by the next calls, one each, before
     they do anything; `lost` by the next writes, one each, after they did. `held` are revisions whose autoscaler may
     not go below the size that they had when a rollout began. `interrupts` run once, just before the
     next call of the method that they are kept under. `writes` are all that were done, in their order.
@@ -53,12 +36,10 @@ class MemoryCluster:
     outcomes: dict[int, RevisionObservation] = field(default_factory=dict)
     faults: list[HeadraceError] = field(default_factory=list)
     lost: list[HeadraceError] = field(default_factory=list)
-    lag: int = 0
     mechanisms: tuple[Mechanism, ...] = (Mechanism.ROUTE,)
     refusals: dict[Mechanism, Reason] = field(default_factory=dict)
     obstacles: list[Reason] = field(default_factory=list)
     revisions: dict[tuple[str, str], RevisionSpec] = field(default_factory=dict)
-    routes: dict[Place, Route] = field(default_factory=dict)
     replicas: dict[tuple[str, str], int] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
@@ -67,7 +48,6 @@ class MemoryCluster:
     on_write: Callable[[], None] | None = None
     _resizing: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     held: set[tuple[str, str]] = field(default_factory=set)
-    _seen: dict[Place, int] = field(default_factory=dict)
     _generations: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def fail_next(self, calls: int) -> None:
@@ -79,16 +59,6 @@ class MemoryCluster:
     def touch(self, tenant_id: str, name: str) -> None:
         """Something in the cluster changed the object, as its controller does."""
         self._generations[tenant_id, name] = self._generations.get((tenant_id, name), 0) + 1
-
-    def turn(self, place: Place, weights: Mapping[str, int]) -> None:
-        """An operator changes the route."""
-        self._write(place, weights, {})
-
-    def settle(self, place: Place) -> None:
-        """The gateway does what was written last."""
-        route = self.routes.get(place)
-        if route is not None:
-            route.left, route.in_effect = 0, dict(route.weights)
 
     # RolloutCluster
 
@@ -113,7 +83,7 @@ class MemoryCluster:
 
     def observe(self, transition: Transition) -> TransitionObservation:
         self._answer("observe")
-        place, tenant_id = _place(transition), transition.tenant_id
+        place, tenant_id = place_of(transition), transition.tenant_id
         stable, canary = transition.stable, transition.canary
         route = self.routes.get(place)
         self._pass_time(place)
@@ -129,6 +99,8 @@ class MemoryCluster:
             stable_replicas=self.replicas.get((tenant_id, stable.name), 0) if stable else 0,
             canary_replicas=self.replicas.get((tenant_id, canary.name), 0),
             mark=self._mark(transition),
+            routed=route is not None,
+            asked_percent=route.weights.get(canary.name, 0) if route else None,
         )
 
     def shift(self, transition: Transition, traffic: Traffic) -> Sequence[ClusterChange]:
@@ -168,7 +140,7 @@ class MemoryCluster:
         else:
             self._resizing.pop(name, None)
             self.replicas[name] = replicas
-        self._pass_time(_place(transition), looks=0)
+        self._pass_time(place_of(transition), looks=0)
         return self._done("resize_stable", f"{replicas} {transition.stable.name}")
 
     def finish(self, transition: Transition, *, promoted: bool) -> Sequence[ClusterChange]:
@@ -219,13 +191,13 @@ class MemoryCluster:
 
     def apply_route(
         self, tenant_id: str, project: str, deployment: str, weights: Mapping[str, int]
-    ) -> None:
+    ) -> Sequence[ClusterChange]:
         self._answer("apply_route")
         place = (tenant_id, project, deployment)
         self._write(place, weights, {})
         route = self.routes[place]
         route.mark, route.marked_by, route.began = TrafficMark.NONE, "", ""
-        self._done("apply_route", str(dict(weights)))
+        return self._done("apply_route", str(dict(weights)))
 
     def find_weights(
         self, tenant_id: str, project: str, deployment: str
@@ -242,58 +214,15 @@ class MemoryCluster:
         spec = self.revisions.get((tenant_id, name))
         return MISSING if spec is None else self.outcomes.get(spec.version.number, READY)
 
-    def _write(self, place: Place, weights: Mapping[str, int], mirrored: Mapping[str, int]) -> None:
-        route = self.routes.setdefault(place, Route({}, generation=0))
-        route.weights, route.mirrored = dict(weights), dict(mirrored)
-        route.generation += 1
-        route.left = self.lag
-        if not self.lag:
-            route.in_effect = dict(weights)
-
-    def _write_marked(
-        self,
-        transition: Transition,
-        mark: TrafficMark,
-        weights: Mapping[str, int],
-        mirrored: Mapping[str, int] | None = None,
-    ) -> None:
-        self._write(_place(transition), weights, mirrored or {})
-        route = self.routes[_place(transition)]
-        route.mark, route.marked_by = mark, transition.rollout_id
-        route.began = transition.began
-
-    def _mark(self, transition: Transition) -> TrafficMark:
-        route = self.routes.get(_place(transition))
-        mine = route is not None and route.marked_by == transition.rollout_id
-        return route.mark if route and mine else TrafficMark.NONE
-
-    def _is_last(self, transition: Transition) -> bool:
-        route = self.routes.get(_place(transition))
-        if route is None or route.marked_by in ("", transition.rollout_id):
-            return True
-        return route.began < transition.began
-
     def _pass_time(self, place: Place, looks: int = 1) -> None:
         """What was written comes into effect after some looks."""
-        route = self.routes.get(place)
-        if route is not None and route.left:
-            route.left -= min(looks, route.left)
-            if not route.left:
-                route.in_effect = dict(route.weights)
+        self._take_effect(place, looks)
         for name, (replicas, left) in list(self._resizing.items()):
             if left <= looks:
                 self.replicas[name] = replicas
                 del self._resizing[name]
             else:
                 self._resizing[name] = (replicas, left - looks)
-
-    def _require_seen(self, transition: Transition, wanted: TrafficMark) -> None:
-        """Writes that give the canary traffic rest on the route that was looked at, and come before the last word."""
-        route, done = self.routes.get(_place(transition)), self._mark(transition)
-        if done in (TrafficMark.PROMOTED, TrafficMark.ROLLED_BACK) and wanted is not done:
-            raise ConcurrentChangeError(f"the rollout has left the traffic as {done} already")
-        if (route.generation if route else 0) != self._seen.get(_place(transition)):
-            raise ConcurrentChangeError("the route has changed since it was looked at")
 
     def _done(self, verb: str, what: str) -> tuple[ClusterChange, ...]:
         self.writes.append(f"{verb} {what}")
@@ -313,7 +242,3 @@ class MemoryCluster:
 
 def _given(weights: Mapping[str, int]) -> dict[str, int]:
     return {name: share for name, share in weights.items() if share}
-
-
-def _place(transition: Transition) -> Place:
-    return transition.tenant_id, transition.project, transition.deployment

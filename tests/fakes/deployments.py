@@ -141,6 +141,16 @@ class MemoryDeployments:
         if tick is not None:
             self._table.ticks[*place, tick.rollout_id, tick.number] = tick
 
+    def record_closing(self, tenant_id: str, project: str, rollout: Rollout, tick: Tick) -> None:
+        self._table.begin_write()
+        place = (tenant_id, project, rollout.deployment, rollout.rollout_id)
+        stored = self._table.rollouts[place]
+        require(stored.progress is not None and stored.progress.ticks == tick.number - 1)
+        assert stored.progress is not None
+        progress = stored.progress.with_changes(ticks=tick.number)
+        self._table.rollouts[place] = stored.model_copy(update={"progress": progress})
+        self._table.ticks[*place, tick.number] = tick
+
     def record_evidence(
         self, tenant_id: str, project: str, rollout: Rollout, evidence: str
     ) -> None:
@@ -202,11 +212,11 @@ class MemoryVersionCatalog:
         self._table = table
         self.obstacles: dict[int, list[Reason]] = {}
 
-    def find_obstacles(
+    def get_candidate(
         self, tenant_id: str, project: str, model: str, number: int
-    ) -> Sequence[Reason]:
-        self.get_version(tenant_id, project, model, number)
-        return self.obstacles.get(number, [])
+    ) -> tuple[ServedVersion, Sequence[Reason]]:
+        version = self.get_version(tenant_id, project, model, number)
+        return version, self.obstacles.get(number, [])
 
     def get_version(self, tenant_id: str, project: str, model: str, number: int) -> ServedVersion:
         version = self._table.versions.get((tenant_id, project, model, number))
@@ -254,16 +264,15 @@ class MemoryServingPolicies:
 
     def __init__(self, table: MemoryTable) -> None:
         self._table = table
-        self._policies: dict[tuple[str, str], ServingPolicy] = {}
 
     def get(self, tenant_id: str, project: str) -> ServingPolicy:
         if (tenant_id, project) not in self._table.projects:
             raise NotFoundError(f"there is no project {project}")
-        return self._policies.get((tenant_id, project), ServingPolicy())
+        return self._table.serving_policies.get((tenant_id, project), ServingPolicy())
 
     def put(
         self, tenant_id: str, project: str, policy: ServingPolicy, event: ServingPolicyChanged
     ) -> None:
         require(self.get(tenant_id, project).version == policy.version - 1)
-        self._policies[tenant_id, project] = policy
+        self._table.serving_policies[tenant_id, project] = policy
         self._table.events.append(event)

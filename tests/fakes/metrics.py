@@ -7,7 +7,7 @@ from typing import Any
 
 from controlplane.errors import MetricsUnavailableError, UnavailableError
 from controlplane.identifiers import now
-from controlplane.serving.analysis import Reading, RevisionCounts
+from controlplane.serving.analysis import Reading, RevisionCounts, Unanswered
 from controlplane.serving.cluster_ports import Transition
 from controlplane.serving.metric_ports import ReadingRequest
 from controlplane.serving.settings import Probe
@@ -65,16 +65,18 @@ def _count(counts: dict[str, RevisionCounts], revision: str, requests: int, erro
 
 @dataclass
 class MemoryProber:
-    """A Prober."""
+    """A Prober. `unanswered`: what every call finds."""
 
     sent: list[tuple[Transition, Probe]] = field(default_factory=list)
     down: int = 0
+    unanswered: Unanswered = field(default_factory=Unanswered)
 
-    def send(self, transition: Transition, probe: Probe) -> None:
+    def send(self, transition: Transition, probe: Probe) -> Unanswered:
         if self.down:
             self.down -= 1
             raise UnavailableError("the gateway did not answer")
         self.sent.append((transition, probe))
+        return self.unanswered
 
 
 @dataclass

@@ -127,13 +127,15 @@ class Cluster:
         assert changed.code == 200, changed.body
 
     def create_predictor(self, name: str) -> None:
-        """The Deployment of a revision, not yet rolled out."""
+        """The Deployment of a revision, not yet rolled out. Its pods have the predictor's annotations."""
         labels = {"app": f"{name}-predictor"}
+        predictor = self.service(name).get("spec", {}).get("predictor", {})
+        metadata = {"labels": labels, "annotations": predictor.get("annotations", {})}
         container = {"name": "kserve-container", "image": "server"}
         spec = {
             "replicas": 1,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "template": {"metadata": metadata, "spec": {"containers": [container]}},
         }
         body = {"metadata": {"name": f"{name}-predictor"}, "spec": spec}
         created = self.server.call("POST", DEPLOYMENTS.format(self.namespace), body)

@@ -62,6 +62,7 @@ RESOURCES = (
     ("serving.kserve.io", "clusterservingruntimes"),
     ("gateway.networking.k8s.io", "httproutes"),
     ("gateway.networking.k8s.io", "gateways"),
+    ("gateway.networking.k8s.io", "gatewayclasses"),
     *(("kueue.x-k8s.io", name) for name in ("clusterqueues", "localqueues", "resourceflavors")),
     ("kueue.x-k8s.io", "workloads"),
     ("karpenter.sh", "nodepools"),
@@ -75,7 +76,8 @@ MAY: dict[str, tuple[tuple[str, ...], Rights]] = {
     MODELS: ((), {}),
     SERVING_ACCOUNT: (
         NAMESPACES,
-        dict.fromkeys(("clusterservingruntimes", "nodepools", "nodes"), READ),
+        dict.fromkeys(("clusterservingruntimes", "nodepools", "nodes"), READ)
+        | {"gatewayclasses": frozenset({"get"})},
     ),
     DEPLOYER: (
         (f"tenant-{OWN}",),

@@ -3,14 +3,14 @@
 The items are the benchmarks' examples; of what a rollout goes through to get there, other tests tell.
 """
 
-from controlplane.adapters.dynamodb_deployments import (
+from controlplane.adapters.dynamodb_deployment_keys import (
     deployment_key,
     history_key,
     rollout_key,
     tick_key,
 )
 from controlplane.adapters.dynamodb_items import as_item
-from controlplane.serving.model import RolloutState, ServingState
+from controlplane.serving.model import ServingState
 from local.bench import entities
 from local.bench.contents import COMMANDS
 from tests.functions.cloud import Cloud
@@ -49,7 +49,7 @@ def put_deployments(
     tick = entities.tick(1).model_copy(update={"note": said})
     for command in COMMANDS:
         busy = entities.commanded(command, paused=command == "resume")
-        record = entities.rollout(command, RolloutState.RUNNING)
+        record = entities.commanded_rollout(command, paused=command == "resume")
         record = record.model_copy(update={"requested_by": said})
         key = rollout_key(tenant, project, command, entities.ROLLOUT)
         items.append(as_item(key, record))

@@ -160,9 +160,11 @@ def story(call: Api, cloud: Cloud, acme: Scenario, monkeypatch: pytest.MonkeyPat
     acme.upload_version("other")
     acme.serve(1, "other")
     put_deployments(cloud)
+    # The webhook that is created later is the one that this was sent to.
+    monkeypatch.setattr("controlplane.webhooks.service.token_hex", lambda _: "0")
     sent = {"delivery_id": NAMES["delivery"], "webhook": "pager", "webhook_id": "wh-0"}
     event = {"event_id": "e", "event_type": "RolloutEnded", "payload": "{}", "version": 1}
-    moment = {"created_at": "2026-03-02T09:15:00+00:00"}
+    moment = {"created_at": "2026-03-02T09:15:00+00:00", "state": "Delivered"}
     cloud.put("TENANT#acme", f"DELIVERY#pager#{NAMES['delivery']}", **sent, **event, **moment)
     return Story(call, Trail.create(cloud, monkeypatch))
 

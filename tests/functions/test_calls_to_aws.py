@@ -10,7 +10,7 @@ from local.bench.wire import Call, Wire
 from tests.functions.api_calls import Api, invoke, operations
 from tests.functions.cloud import Cloud
 from tests.functions.deployments import DEPLOYMENT, ROLLOUT, TOLD, put_deployments
-from tests.functions.examples import PUBLIC_KEY, RESTRICTION
+from tests.functions.examples import PUBLIC_KEYS, RESTRICTION
 from tests.functions.scenario import FILES, Scenario, manifest_of
 
 READS = frozenset({"GetItem", "BatchGetItem"})
@@ -42,14 +42,14 @@ BUDGET: dict[str, list[str]] = {
     f"POST {DEPLOYMENTS}": [GET, TRANSACT],
     f"DELETE {DEPLOYMENT}": [GET, TRANSACT],
     "GET /projects/{project}/serving-policy": [BATCH],
-    "PUT /projects/{project}/serving-policy": [BATCH, PUT],
+    "PUT /projects/{project}/serving-policy": [BATCH, TRANSACT],
     f"GET {DEPLOYMENT}/settings": [GET],
     f"PUT {DEPLOYMENT}/settings": [GET, TRANSACT],
     f"POST {DEPLOYMENT}/stop": [GET, TRANSACT],
     f"POST {DEPLOYMENT}/resume": [GET, TRANSACT],
     f"POST {DEPLOYMENT}/rollouts": [BATCH, TRANSACT],
     f"GET {DEPLOYMENT}/rollouts": [QUERY],
-    f"POST {DEPLOYMENT}/plan": [GET, GET, GET, BATCH],
+    f"POST {DEPLOYMENT}/plan": [GET, BATCH, GET],
     f"POST {DEPLOYMENT}/rollback": [BATCH, TRANSACT],
     f"GET {ROLLOUT}/ticks": [QUERY],
     f"GET {ROLLOUT}/evidence": [GET],
@@ -60,7 +60,7 @@ BUDGET: dict[str, list[str]] = {
     f"POST {ROLLOUT}/approve": [BATCH, TRANSACT],
     f"GET {DEPLOYMENT}/rollouts/{{rollout}}": [GET],
     "GET /projects/{project}/registry-policy": [BATCH],
-    "PUT /projects/{project}/registry-policy": [BATCH, PUT],
+    "PUT /projects/{project}/registry-policy": [BATCH, TRANSACT],
     "GET /projects/{project}/lineage": [QUERY],
     f"GET {MODELS}": [QUERY],
     f"GET {MODEL}": [GET],
@@ -69,7 +69,7 @@ BUDGET: dict[str, list[str]] = {
     f"POST {MODEL}/aliases": [BATCH, TRANSACT],
     f"GET {MODEL}/aliases/{{alias}}": [GET],
     f"PUT {MODEL}/aliases/{{alias}}": [BATCH, TRANSACT],
-    f"DELETE {MODEL}/aliases/{{alias}}": [GET, TRANSACT],
+    f"DELETE {MODEL}/aliases/{{alias}}": [BATCH, TRANSACT],
     f"GET {MODEL}/aliases/{{alias}}/history": [QUERY],
     f"POST {MODEL}/credentials": [BATCH, ASSUME],
     f"GET {MODEL}/uploads": [QUERY],
@@ -87,7 +87,7 @@ BUDGET: dict[str, list[str]] = {
     f"GET {VERSION}/clearance": [BATCH],
     f"GET {VERSION}/lineage": [GET],
     f"GET {SIGNING_KEYS}": [QUERY],
-    f"POST {SIGNING_KEYS}": [BATCH, PUT],
+    f"POST {SIGNING_KEYS}": [TRANSACT],
     f"GET {SIGNING_KEYS}/{{signing_key}}": [GET],
     f"DELETE {SIGNING_KEYS}/{{signing_key}}": [GET, TRANSACT],
     "GET /overview": [QUERY, GET],
@@ -146,8 +146,8 @@ REMOVED = {
 READS_TWICE = frozenset({"GET /overview"})
 # No POST, by what it does.
 READS_ONLY = frozenset({"POST /policies/validate", f"POST {DEPLOYMENT}/plan"})
-# The deployment, both versions, and what the project's policy says of the new one.
-READS_OF_A_PLAN = 4
+# The deployment, the new version with what the project's policy says of it, and the version that serves.
+READS_OF_A_PLAN = 3
 BODIES: dict[str, Any] = {
     "POST /projects": {"name": "another"},
     "PUT /projects/{project}/registry-policy": {"gates": [{"gate": "scan_clean"}]},
@@ -168,7 +168,7 @@ BODIES: dict[str, Any] = {
     "PATCH /people/{person}": {"roles": ["viewer"]},
     "POST /machines": {"name": "another"},
     "POST /keys": {"machine": "ci", "scopes": ["read"]},
-    f"POST {SIGNING_KEYS}": {"name": "another", "public_key": PUBLIC_KEY},
+    f"POST {SIGNING_KEYS}": {"name": "another", "public_key": PUBLIC_KEYS[2]},
     "POST /webhooks": {"name": "another", "url": "https://hooks.example.com"},
     f"PATCH {WEBHOOK}": {"description": "changed"},
     "POST /policies": {"name": "another", "text": RESTRICTION},
@@ -183,7 +183,7 @@ IDEMPOTENT = {
     "POST /people": [TRANSACT],
     "POST /machines": [TRANSACT],
     "POST /keys": [GET, TRANSACT],
-    f"POST {SIGNING_KEYS}": [BATCH, TRANSACT],
+    f"POST {SIGNING_KEYS}": [TRANSACT],
     "POST /webhooks": [GET, TRANSACT],
     f"POST {WEBHOOK}/test": [GET, TRANSACT],
     f"POST {WEBHOOK}/deliveries/{{delivery}}/redeliver": [BATCH, TRANSACT],
@@ -245,8 +245,8 @@ class Populated:
         self.names["version"] = "3"
         put_people(cloud)
         self.names |= {"person": "ada", "machine": "ci", "key": "k00000000000a"}
-        for name in ("release", "old"):
-            key = {"name": name, "public_key": PUBLIC_KEY}
+        for name, public_key in (("release", PUBLIC_KEYS[0]), ("old", PUBLIC_KEYS[1])):
+            key = {"name": name, "public_key": public_key}
             path = "/projects/vision/signing-keys"
             assert call("POST", path, key, role="tenant-admin").status == 201
         self.names["signing_key"] = "release"
@@ -304,7 +304,7 @@ def put_webhooks(cloud: Cloud) -> None:
         cloud.put("TENANT#acme", f"WEBHOOK#{name}", **hook, **made, events=["*"], secrets=secrets)
     cloud.put("TENANT#acme", "WEBHOOKS", routes={})
     sent = {"delivery_id": DELIVERY, "webhook": "pager", "webhook_id": "wh-pager"}
-    event = {"event_id": "e", "event_type": "RolloutEnded", "payload": "{}"}
+    event = {"event_id": "e", "event_type": "RolloutEnded", "payload": "{}", "state": "Delivered"}
     cloud.put(
         "TENANT#acme", f"DELIVERY#pager#{DELIVERY}", **sent, **event, created_at=moment, version=1
     )

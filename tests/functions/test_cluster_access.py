@@ -8,6 +8,7 @@ import pytest
 from controlplane.errors import (
     ClusterRefusedError,
     ClusterUnavailableError,
+    RolloutFailedError,
 )
 from controlplane.onboarding.model import ClusterStep
 from controlplane.runtime.wiring.cluster import tenant_cluster
@@ -99,10 +100,10 @@ def test_refusal_of_the_cluster_tells_what_it_says(stage: Stage, cloud: Cloud) -
     scenario.upload_version()
     rollout = scenario.open_rollout(scenario.registered_event(1), "e1")["rollout"]
 
-    with pytest.raises(ClusterRefusedError, match="tenant-homeless") as refused:
+    with pytest.raises(RolloutFailedError, match="tenant-homeless") as refused:
         stage.prepare(rollout)
 
-    assert refused.value.remedy
+    assert (refused.value.reason, bool(refused.value.remedy)) == ("ClusterRefused", True)
 
 
 def test_onboarding_is_wired_with_its_account_and_what_pods_may_reach(

@@ -183,6 +183,16 @@ def test_settings_are_set_and_shown(call: Api, acme: Scenario) -> None:
     assert stale.status == 412
 
 
+def test_a_check_that_is_switched_off_stays_off(call: Api, acme: Scenario) -> None:
+    acme.upload_version()
+    acme.serve(1)
+    path = f"{DEPLOYMENT}/settings"
+    wanted = {"rollout": {"analysis": {"latency": None}}}
+
+    assert call("PUT", path, wanted).json["rollout"]["analysis"]["latency"] is None
+    assert call("GET", path).json["rollout"]["analysis"]["latency"] is None
+
+
 def test_settings_that_cannot_be_are_refused_with_what_is_wrong(call: Api, acme: Scenario) -> None:
     acme.upload_version()
     acme.serve(1)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from controlplane.errors import RolloutFailedError, RolloutNotActiveError
+from controlplane.errors import RolloutFailedError, RolloutNotActiveError, UnavailableError
 from tests.functions.api_calls import Api, invoke
 from tests.functions.cloud import Cloud
 from tests.functions.cluster import Cluster, cluster_secret, store_secret
+from tests.functions.container import forget_wiring
 from tests.functions.samples import execution_ended, on_the_bus, sample
 from tests.functions.scenario import Scenario, promote
 from tests.functions.trail import Trail
@@ -321,6 +322,52 @@ def test_execution_that_died_counts_as_an_end_and_leaves_evidence(
     path = f"{DEPLOYMENT}/rollouts/{rollout}"
     assert call("GET", path).json["has_evidence"]
     assert call("GET", f"{path}/evidence").status == 200
+
+
+def test_evidence_that_s3_did_not_take_is_kept_when_the_event_comes_again(
+    versions: Scenario,
+    call: Api,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event = versions.registered_event(1)
+    rollout = versions.open_rollout(event, "arn:died")["rollout"]["rollout_id"]
+    ended = execution_ended("execution_failed_model_rollout", "arn:died", event, "ABORTED")
+    capsys.readouterr()
+    with monkeypatch.context() as down:
+        down.setenv("MODELS_BUCKET", "there-is-no-such-bucket")
+        forget_wiring()
+        with pytest.raises(UnavailableError):
+            invoke("serving/record_ended_execution", ended)
+    forget_wiring()
+    path = f"{DEPLOYMENT}/rollouts/{rollout}"
+    assert (call("GET", path).json["state"], call("GET", path).json["has_evidence"]) == (
+        "Failed",
+        False,
+    )
+
+    invoke("serving/record_ended_execution", ended)
+
+    assert call("GET", path).json["has_evidence"]
+    assert capsys.readouterr().out.count('"RolloutsEnded":[') == 1
+
+
+def test_an_end_is_told_and_counted_once_though_its_evidence_cannot_be_written(
+    versions: Scenario, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = versions.serve(1)
+    capsys.readouterr()
+    monkeypatch.setenv("MODELS_BUCKET", "there-is-no-such-bucket")
+    forget_wiring()
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            invoke("serving/write_evidence", rollout)
+
+    told = invoke("serving/write_evidence", rollout | {"bundle": False})
+
+    forget_wiring()
+    assert (told["version"], told["state"]) == (1, "Promoted")
+    assert capsys.readouterr().out.count('"RolloutsEnded":[') == 1
 
 
 def test_an_end_is_told_to_the_execution_that_carried_it_out(versions: Scenario) -> None:

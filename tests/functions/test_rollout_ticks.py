@@ -61,6 +61,17 @@ def test_a_tick_is_one_read_and_one_write(stage: Stage, canary: Json, wire: Wire
     assert dynamodb(wire) == ["BatchGetItem", "TransactWriteItems"]
 
 
+def test_a_preflight_reads_the_new_version_once(stage: Stage, wire: Wire) -> None:
+    stage.promote_first()
+    second = stage.open_canary(2, STRATEGY)
+    wire.calls.clear()
+
+    stage.run("check_rollout", second)
+
+    # Deployment and rollout; the version with what the policy says of it; the stable one; what was frozen.
+    assert dynamodb(wire) == ["BatchGetItem", "BatchGetItem", "GetItem", "TransactWriteItems"]
+
+
 def test_a_silent_tick_announces_nothing_and_a_visible_one_does(
     stage: Stage, canary: Json, cloud: Cloud
 ) -> None:
@@ -114,7 +125,10 @@ def test_all_of_it_is_kept_as_evidence_when_it_has_ended(
     bundle = json.loads(cloud.s3.get_object(Bucket=cloud.bucket, Key=key)["Body"].read())
     assert (bundle["state"], bundle["reason"]["code"]) == ("Aborted", "Aborted")
     assert [command["command"] for command in bundle["commands"]] == ["Abort"]
-    assert bundle["ticks"][-1]["phase"] == "RollingBack"
+    *_, last, closing = bundle["ticks"]
+    assert (last["phase"], closing["note"]) == ("RollingBack", "after the end")
+    assert closing["number"] == last["number"] + 1 == len(bundle["ticks"])
+    assert any("httproutes" in change["path"] for change in closing["changes"])
     assert any("httproutes" in change["path"] for t in bundle["ticks"] for change in t["changes"])
 
 

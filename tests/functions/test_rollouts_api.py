@@ -46,7 +46,14 @@ def test_a_plan_tells_steps_writes_and_traffic_and_changes_nothing(
     assert (plan["version"], plan["stable_version"], plan["mechanism"]) == (2, 1, "Route")
     assert [each["step"]["percent"] for each in plan["steps"]] == [20]
     names = [move["name"] for move in plan["moves"]]
-    assert names == ["Prepare", "Step 1: 20 %", "If it is rolled back", "Promote"]
+    assert names == [
+        "Prepare",
+        "Step 1: 20 %",
+        "If it is rolled back",
+        "When it has been rolled back",
+        "Promote",
+        "When it has ended",
+    ]
     diff = plan["moves"][1]["writes"][0]["diff"]
     assert any(line.startswith("+") and '"weight": 20' in line for line in diff.splitlines())
     assert plan["steps"][0]["traffic"]["canary_to_pass"] > 0

@@ -111,5 +111,32 @@ def test_the_output_of_a_rollout_has_what_its_last_task_tells() -> None:
 
     told = ["version", "state", "reason", "rolled_back_seconds"]
     assert list(machine["OpenRollout"]["Assign"]["outcome"]) == told
-    assert machine["WriteEvidence"]["Assign"] == {"outcome": "{% $states.result %}"}
+    for state in ("WriteEvidence", "TellOutcome"):
+        assert machine[state]["Assign"] == {"outcome": "{% $states.result %}"}
     assert "$outcome" in machine["RolloutEnded"]["Output"]
+
+
+def test_a_rollout_whose_evidence_cannot_be_written_tells_its_outcome_all_the_same() -> None:
+    """Whatever the function dies of: it is asked again, for what needs no bundle."""
+    machine = json.loads((Sources().statemachines / "model_rollout.asl.json").read_text())["States"]
+
+    [caught] = machine["WriteEvidence"]["Catch"]
+    assert caught == {"ErrorEquals": ["States.ALL"], "Next": "TellOutcome"}
+    told = machine["TellOutcome"]
+    assert told["Resource"] == machine["WriteEvidence"]["Resource"]
+    assert "'bundle': false" in told["Arguments"]
+    assert told["Next"] == told["Catch"][0]["Next"] == "RetireRevision"
+
+
+@pytest.mark.parametrize("module", ["write_evidence", "record_ended_execution"])
+def test_what_makes_the_evidence_of_the_longest_rollout_has_room_and_time(
+    assembly: Assembly, module: str
+) -> None:
+    """50,000 ticks of twelve checks each: a document of 200 MB, 1.2 GB while it is made."""
+    [function] = [
+        function.properties
+        for function in assembly.resources("AWS::Lambda::Function")
+        if function.properties.get("Description") == f"functions/serving/{module}.py"
+    ]
+    assert function["MemorySize"] >= 1769
+    assert function["Timeout"] >= 300

@@ -4,7 +4,7 @@ import json
 from itertools import groupby
 
 from tests.scripted_cluster.objects import Json, Objects
-from tests.scripted_cluster.workloads import NAMESPACE, Workloads
+from tests.scripted_cluster.workloads import NAMESPACE, SOURCE, Workloads
 
 SERVICES = f"apis/serving.kserve.io/v1alpha2/namespaces/{NAMESPACE}/llminferenceservices/"
 STOP = "serving.kserve.io/stop"
@@ -44,7 +44,7 @@ class Groups:
         for path, service in services:
             workload = f"{service['metadata']['name']}-kserve"
             replicas = 0 if _is_stopped(service) else service["spec"].get("replicas", 1)
-            self._workloads.want(workload, replicas, service["spec"]["model"]["uri"])
+            self._workloads.want(workload, replicas, _template(service))
             before = service.get("status", {}).get("router", {}).get("group", {}).get("members", [])
             status = {
                 "observedGeneration": service["metadata"]["generation"],
@@ -55,6 +55,12 @@ class Groups:
                 },
             }
             self._objects.put(path, {**service, "status": status})
+
+
+def _template(service: Json) -> Json:
+    """Annotations of the object do not reach its pods, but for some prefixes that are not ours."""
+    source = {SOURCE: service["spec"]["model"]["uri"]}
+    return {"metadata": {"annotations": source}, "spec": service["spec"]["template"]}
 
 
 def _group(service: Json) -> str:

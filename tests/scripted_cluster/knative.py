@@ -1,29 +1,41 @@
 """Knative Serving as KServe drives it: revisions, and a split that needs one that is rolled out."""
 
 from tests.scripted_cluster.objects import Json, Objects
-from tests.scripted_cluster.workloads import DEPLOYMENTS, NAMESPACE, SOURCE, Workloads
+from tests.scripted_cluster.workloads import DEPLOYMENTS, NAMESPACE, Workloads, template_of
 
 SERVICES = f"apis/serving.knative.dev/v1/namespaces/{NAMESPACE}/services/"
 STOP = "serving.kserve.io/stop"
 
 
 class KnativeServices:
-    def __init__(self, objects: Objects, workloads: Workloads, broken: set[str]) -> None:
+    def __init__(
+        self, objects: Objects, workloads: Workloads, broken: set[str], left_out: set[str]
+    ) -> None:
         self._objects = objects
         self._workloads = workloads
         self._broken = broken
+        self._left_out = left_out
 
     def look(self, path: str, service: Json) -> None:
         name = f"{service['metadata']['name']}-predictor"
+        if (service["metadata"].get("annotations") or {}).get(STOP) == "true":
+            self._stop(path, service, name)
+            return
         predictor = service["spec"]["predictor"]
         component = dict(service.get("status", {}).get("components", {}).get("predictor", {}))
-        knative = self._written(name, predictor, component)
-        stopped = (service["metadata"].get("annotations") or {}).get(STOP) == "true"
-        self._run(name, knative, 0 if stopped else max(1, predictor.get("minReplicas", 1)))
+        knative = self._written(name, service, component)
+        self._run(name, knative, max(1, predictor.get("minReplicas", 1)))
         self._copy(path, service, component, knative)
 
-    def _written(self, name: str, predictor: Json, component: Json) -> Json:
+    def _stop(self, path: str, service: Json, name: str) -> None:
+        """KServe deletes the Knative Service, its revisions go with it, and KServe forgets what it knew of them."""
+        self._objects.found.pop(SERVICES + name, None)
+        self._workloads.keep_only(f"{name}-", set())
+        self._objects.put(path, {**service, "status": {"deploymentMode": "Knative"}})
+
+    def _written(self, name: str, service: Json, component: Json) -> Json:
         """By KServe. Only where a revision is rolled out is there a rest that somebody could get."""
+        predictor = service["spec"]["predictor"]
         found = self._objects.found.get(SERVICES + name)
         percent, rolled_out = (
             predictor.get("canaryTrafficPercent"),
@@ -35,8 +47,7 @@ class KnativeServices:
             if percent < 100:
                 rest = {"revisionName": rolled_out, "percent": 100 - percent, "tag": "prev"}
                 traffic.append(rest)
-        model = predictor["model"]["storageUri"]
-        spec = {"template": {"metadata": {"annotations": {SOURCE: model}}}, "traffic": traffic}
+        spec = {"template": template_of(service, predictor, self._left_out), "traffic": traffic}
         if found is not None and found["spec"] == spec:
             return found
         generation = found["metadata"]["generation"] + 1 if found else 1
@@ -49,13 +60,13 @@ class KnativeServices:
     def _run(self, name: str, knative: Json, replicas: int) -> None:
         """By Knative: a revision for each template, and traffic to the newest that is ready."""
         status = dict(knative.get("status", {}))
-        uri = knative["spec"]["template"]["metadata"]["annotations"][SOURCE]
-        if status.get("source") != uri:
+        template = knative["spec"]["template"]
+        if status.get("template") != template:
             number = int(status.get("revisions", 0)) + 1
-            status |= {"revisions": number, "source": uri}
+            status |= {"revisions": number, "template": template}
             status["latestCreatedRevisionName"] = f"{name}-{number:05d}"
         newest = status["latestCreatedRevisionName"]
-        self._workloads.want(f"{newest}-deployment", replicas, uri)
+        self._workloads.want(f"{newest}-deployment", replicas, template)
         if self._workloads.available(f"{newest}-deployment"):
             status["latestReadyRevisionName"] = newest
         ready = status.get("latestReadyRevisionName")
@@ -75,7 +86,7 @@ class KnativeServices:
             workload = path.removeprefix(DEPLOYMENTS)
             revision = workload.removesuffix("-deployment")
             if workload != path and workload.startswith(f"{name}-") and revision not in reachable:
-                self._workloads.want(workload, 0, self._workloads.uri(found["metadata"]["name"]))
+                self._workloads.want(workload, 0, found["spec"]["template"])
 
     def _copy(self, path: str, service: Json, component: Json, knative: Json) -> None:
         """By KServe, from what it read before Knative's last look."""

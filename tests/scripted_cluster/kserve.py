@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import ceil
 
+from controlplane.adapters.rollout_changes import MARKS
 from tests.scripted_cluster.groups import Groups
 from tests.scripted_cluster.knative import KnativeServices
 from tests.scripted_cluster.objects import Json, Objects
-from tests.scripted_cluster.workloads import NAMESPACE, Workloads
+from tests.scripted_cluster.workloads import NAMESPACE, Workloads, template_of
 
 SERVICES = f"apis/serving.kserve.io/v1beta1/namespaces/{NAMESPACE}/inferenceservices/"
 ROUTES = f"apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/"
@@ -27,6 +28,8 @@ class Release:
     writes_weights: bool = True
     enable_gateway_api: bool = True
     default_mode: str = "Standard"
+    # Annotations that KServe's configuration keeps from the pods: those that Headrace asks for.
+    left_out: set[str] = field(default_factory=lambda: set(MARKS))
     # Models, by URI, whose pods never become ready, or fail to load.
     never_ready: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
@@ -37,9 +40,14 @@ class KServe:
         self._objects = objects
         self._release = release
         self._workloads = Workloads(objects, release.never_ready | release.broken)
-        self._knative = KnativeServices(objects, self._workloads, release.broken)
+        self._knative = KnativeServices(objects, self._workloads, release.broken, release.left_out)
         self._groups = Groups(objects, self._workloads)
         self._looks = 0
+
+    @property
+    def made(self) -> dict[str, int]:
+        """How often each workload got another template, and with it other pods."""
+        return self._workloads.made
 
     @staticmethod
     def refusal(content: Json) -> str | None:
@@ -74,14 +82,18 @@ class KServe:
         for entry in canaries:
             workload = f"{name}-{entry['predictor']['name']}-predictor"
             replicas = _canary_replicas(spec, entry)
-            self._workloads.want(workload, replicas, entry["predictor"]["model"]["storageUri"])
+            # What an entry does not say it has of the stable predictor.
+            merged = {**spec["predictor"], **entry["predictor"]}
+            template = template_of(service, merged, self._release.left_out)
+            self._workloads.want(workload, replicas, template)
             ready = self._workloads.available(workload) > 0
             taken += self._workloads.available(workload) if ready else 0
             kept.add(workload)
             statuses.append(self._canary_status(entry, ready))
         own = _predictor(name, spec["predictor"])
         wanted = 0 if stopped else max(1, spec["predictor"].get("minReplicas", 1) - taken)
-        self._workloads.want(own, wanted, spec["predictor"]["model"]["storageUri"])
+        template = template_of(service, spec["predictor"], self._release.left_out)
+        self._workloads.want(own, wanted, template)
         self._workloads.keep_only(f"{name}-", kept | {own})
         self._write_route(name, own, statuses)
         self._write_status(path, service, own, statuses)

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,13 +18,15 @@ from tests.scripted_cluster.objects import Json, Objects, RefusedError
 class ScriptedCluster:
     """`failing`: the next writes are answered by 503 undone. `losing`: done, and the answer is lost.
 
-    `skipping` writes pass before either. Times do not matter here: nothing happens but by `step`.
+    `skipping` writes pass before either. `interrupt` is called once, before the next write is looked at. Times do not
+    matter here: nothing happens but by `step`.
     """
 
     release: Release = field(default_factory=Release)
     failing: int = 0
     losing: int = 0
     skipping: int = 0
+    interrupt: Callable[[], object] | None = None
     url: str = ""
     writes: list[tuple[str, str]] = field(default_factory=list)
     objects: Objects = field(init=False)
@@ -55,6 +57,9 @@ class ScriptedCluster:
 
     def answer(self, method: str, target: str, kind: str, body: Any) -> tuple[int, Json] | None:
         """None: the answer is lost."""
+        if method != "GET" and self.interrupt is not None:
+            interrupt, self.interrupt = self.interrupt, None
+            interrupt()
         with self.lock:
             parts = urlsplit(target)
             path = parts.path.lstrip("/")

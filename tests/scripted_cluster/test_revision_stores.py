@@ -1,12 +1,18 @@
 """What retirement, stop and resume do, where revisions share an object or a group."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from controlplane.adapters.revision_stores import store_of
 from controlplane.errors import ConcurrentChangeError
+from controlplane.identifiers import now
+from controlplane.serving.administration import resume_deployment, stop_deployment
 from controlplane.serving.cluster_ports import Mechanism, RevisionStore
+from controlplane.serving.model import Deployment, RetiringRevision, Revision, ServingState
+from controlplane.serving.switching import switch_deployment
+from tests.fakes import MemoryDeployments, MemoryTable
 from tests.scripted_cluster.server import scripted_cluster
 from tests.scripted_cluster.world import GATEWAY, REPLICAS, World
 
@@ -70,3 +76,44 @@ def test_it_is_stopped_and_started_again(world: World, store: RevisionStore) -> 
     store.set_stopped("acme", [V1], stopped=False)
     world.cluster.settle()
     assert world.pods(1) == REPLICAS
+
+
+def test_a_deployment_is_stopped_and_resumed_by_what_splits_its_traffic(world: World) -> None:
+    wanted = world.next()
+    world.rollouts.prepare(wanted)
+    world.cluster.settle()
+    world.rollouts.promote(wanted)
+    world.cluster.settle()
+    world.rollouts.finish(wanted, promoted=True)
+    world.cluster.settle()
+    kept = RetiringRevision(
+        model_version=1,
+        name=V1,
+        retire_at=now() + timedelta(hours=1),
+        previous=True,
+        mechanism=world.mechanism,
+    )
+    served = Revision(model_version=2, name=V2, since=now(), mechanism=world.mechanism)
+    table = MemoryTable()
+    table.deployments[PLACE] = Deployment(
+        name="digits", model="digits", created_at=now(), stable=served, retiring=(kept,)
+    )
+    deployments = MemoryDeployments(table)
+
+    def switch() -> ServingState:
+        switch_deployment(
+            *PLACE,
+            deployments=deployments,
+            revisions=lambda mechanism: store_of(mechanism, world.cluster.api, GATEWAY),
+        )
+        world.cluster.settle()
+        return deployments.get(*PLACE).serving
+
+    stop_deployment(*PLACE, "ada", None, deployments=deployments)
+    assert switch() is ServingState.STOPPED
+    assert (world.pods(1), world.pods(2)) == (0, 0)
+
+    resume_deployment(*PLACE, "ada", None, deployments=deployments)
+    assert switch() is ServingState.RUNNING
+    assert world.pods(2) == REPLICAS
+    assert world.shares() == {2: 100}

@@ -56,7 +56,8 @@ def test_a_canary_goes_up_in_steps_and_takes_over(world: World) -> None:
     assert (seen.canary_replicas, seen.stable_replicas) == (REPLICAS, REPLICAS)
     for percent in (1, 10, 50, 99):
         world.shift(wanted, percent)
-        assert not world.observe(wanted).settled
+        told = None if world.mechanism is Mechanism.KNATIVE else percent
+        assert (world.observe(wanted).settled, world.observe(wanted).asked_percent) == (False, told)
         world.steps(4, lambda most=percent: holds(world, most))  # type: ignore[misc]
         seen = world.observe(wanted)
         assert (seen.settled, seen.canary_percent) == (True, percent), seen
@@ -146,7 +147,7 @@ def test_nothing_late_brings_a_canary_back_that_was_rolled_back(world: World) ->
 
 
 @pytest.mark.parametrize("older", ["r-00000000", "r-ffffffff"])
-@pytest.mark.parametrize("mechanism", [Mechanism.KNATIVE, Mechanism.SPEC_CANARY])
+@pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_an_end_that_comes_late_writes_nothing_whatever_its_identifier(
     mechanism: Mechanism, older: str
 ) -> None:

@@ -12,8 +12,9 @@ from tests.scripted_cluster.world import NAME, REPLICAS, transition
 
 def test_trap_a_group_member_begins_with_weight_one() -> None:
     """0 may cause transient failures; one part in ten thousand does not count."""
-    (change,) = PLANS.prepare(transition(2, GROUP, stable=1))
+    change = PLANS.prepare(transition(2, GROUP, stable=1))[-1]
 
+    assert change.path.endswith("--v2")
     assert change.body["spec"]["router"]["route"]["weight"] == 1
     with serving(GROUP) as world:
         wanted = prepared(world)

@@ -1,12 +1,19 @@
 """What a rollout behind our own route must not fall into. `docs/kserve-traps.md` lists all traps."""
 
 import re
+from typing import Any
 
+import pytest
+
+from controlplane.adapters.cluster_facts import read_facts
+from controlplane.adapters.kserve_survey import survey_of
 from controlplane.adapters.rollout_changes import Surroundings
 from controlplane.adapters.rollout_compilers import compiler_of
 from controlplane.identifiers import NAME_PATTERN
-from controlplane.serving.cluster_ports import Mechanism, Traffic, Transition
+from controlplane.serving.cluster_ports import ROUTE_FEATURES, Mechanism, Traffic, Transition
 from controlplane.serving.settings import HeaderRule
+from tests.scripted_cluster.kserve import ROUTES
+from tests.scripted_cluster.server import scripted_cluster
 from tests.scripted_cluster.trap_scenes import (
     GROUP,
     KNATIVE,
@@ -14,7 +21,9 @@ from tests.scripted_cluster.trap_scenes import (
     ROOT,
     SPEC_CANARY,
     predictors_of,
+    prepared,
     route_of,
+    serving,
 )
 from tests.scripted_cluster.world import GATEWAY, NAME, REPLICAS, transition
 
@@ -86,6 +95,45 @@ def test_trap_an_autoscaler_does_not_take_what_a_rollback_needs() -> None:
     assert changes[0].body["spec"]["predictor"]["minReplicas"] == REPLICAS + 4
 
 
+def test_a_route_that_somebody_deletes_is_seen_and_is_written_again() -> None:
+    with serving(Mechanism.ROUTE) as world:
+        wanted = prepared(world)
+        world.shift(wanted, 10)
+        assert world.observe(wanted).routed
+        before = world.cluster.objects.found.pop(ROUTES + NAME)["spec"]
+
+        assert not world.observe(wanted).routed
+
+        world.shift(wanted, 10)
+        assert world.observe(wanted).routed
+        assert world.cluster.objects.found[ROUTES + NAME]["spec"] == before
+
+
+@pytest.mark.parametrize(
+    ("told", "lacks"),
+    [
+        ([{"name": "HTTPRouteRequestMirror"}], {"HTTPRouteRequestPercentageMirror"}),
+        (["HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"], set()),
+        ([{"name": "Gateway"}], set(ROUTE_FEATURES)),
+        (None, set()),
+    ],
+    ids=["objects", "names", "neither", "silent"],
+)
+def test_trap_a_gateway_may_not_copy_requests(told: list[Any] | None, lacks: set[str]) -> None:
+    """RequestMirror is an extended feature: what the class says that it has is read, and its silence is no answer."""
+    with scripted_cluster() as cluster:
+        group = "apis/gateway.networking.k8s.io/v1"
+        gateway = {"metadata": {"name": "headrace"}, "spec": {"gatewayClassName": "some"}}
+        cluster.objects.put(f"{group}/namespaces/headrace-system/gateways/headrace", gateway)
+        status = {} if told is None else {"supportedFeatures": told}
+        found = {"metadata": {"name": "some"}, "status": status}
+        cluster.objects.put(f"{group}/gatewayclasses/some", found)
+
+        facts = read_facts(cluster.api, GATEWAY, "kserve")
+
+        assert survey_of(facts, GATEWAY, frozenset()).lacks == lacks
+
+
 def test_trap_object_names_are_what_kserve_takes() -> None:
     """`[a-z]([-a-z0-9]*[a-z0-9])?`, with room for its suffixes."""
     for mechanism in Mechanism:
@@ -110,5 +158,5 @@ def test_trap_one_model_name_over_all_revisions() -> None:
     for mechanism in (Mechanism.ROUTE, KNATIVE, SPEC_CANARY):
         for predictor in predictors_of(PLANS.prepare(transition(2, mechanism, stable=1))):
             assert predictor["model"]["args"] == ["--model_name=digits"]
-    (llm,) = PLANS.prepare(transition(2, GROUP, stable=1))
+    *_, llm = PLANS.prepare(transition(2, GROUP, stable=1))
     assert llm.body["spec"]["model"]["name"] == "digits"

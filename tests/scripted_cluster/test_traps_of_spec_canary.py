@@ -7,6 +7,7 @@ import pytest
 
 from controlplane.adapters.cluster_facts import ClusterFacts
 from controlplane.adapters.kserve_survey import survey_of
+from controlplane.adapters.rollout_changes import MARKS
 from controlplane.adapters.rollout_spec_canary import NOT_A_CANARYS
 from controlplane.errors import ClusterRefusedError
 from controlplane.serving.cluster_ports import Traffic
@@ -161,8 +162,9 @@ def test_trap_a_release_without_weights_is_seen_and_not_believed_from_its_versio
 
 def test_trap_without_gateway_api_a_canary_gets_nothing() -> None:
     kinds = frozenset({"InferenceService"})
-    off = ClusterFacts(kinds, has_spec_canary=True, uses_gateway_api=False)
-    on = ClusterFacts(kinds, has_spec_canary=True, uses_gateway_api=True)
+    left_out = frozenset(MARKS)
+    off = ClusterFacts(kinds, has_spec_canary=True, uses_gateway_api=False, left_out=left_out)
+    on = ClusterFacts(kinds, has_spec_canary=True, uses_gateway_api=True, left_out=left_out)
 
     refusal = survey_of(off, GATEWAY, frozenset()).refusals[SPEC_CANARY]
 

@@ -6,6 +6,7 @@ import pytest
 
 from controlplane.adapters.cluster_facts import MODES, ClusterFacts
 from controlplane.adapters.kserve_survey import survey_of
+from controlplane.adapters.rollout_changes import MARKS
 from controlplane.errors import ConcurrentChangeError
 from controlplane.serving.cluster_ports import Mechanism, Traffic
 from controlplane.serving.load_failures import DEFAULT_REMEDY, remedy_for
@@ -106,6 +107,7 @@ def test_trap_modes_go_by_their_legacy_names_too(word: str, mode: Mechanism) -> 
         has_spec_canary=True,
         uses_gateway_api=True,
         mode=MODES.get(word, word),
+        left_out=frozenset(MARKS),
     )
 
     assert survey_of(facts, GATEWAY, frozenset()).mechanisms[0] is mode

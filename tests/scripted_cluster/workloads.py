@@ -6,7 +6,34 @@ NAMESPACE = "tenant-acme"
 DEPLOYMENTS = f"apis/apps/v1/namespaces/{NAMESPACE}/deployments/"
 SLICES = f"apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices/"
 ROUTES = f"apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/"
+# Of a predictor: sizes, names and what the template has elsewhere.
+NOT_THE_PODS = frozenset(
+    {"annotations", "labels", "model", "name", "minReplicas", "maxReplicas", "scaleMetric"}
+    | {"scaleTarget", "canaryTrafficPercent"}
+)
 SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
+
+
+def template_of(service: Json, predictor: Json, left_out: set[str]) -> Json:
+    """The pods' template that KServe makes of a predictor: annotations and labels of the object and of its own.
+
+    Only the annotations that KServe's configuration leaves out are not among them.
+    """
+    annotations = {**(service["metadata"].get("annotations") or {})}
+    annotations |= predictor.get("annotations") or {}
+    kept = {name: value for name, value in annotations.items() if name not in left_out}
+    model = {k: v for k, v in predictor["model"].items() if k != "name"}
+    pods = {k: v for k, v in predictor.items() if k not in NOT_THE_PODS}
+    return {
+        "metadata": {
+            "annotations": {**kept, SOURCE: predictor["model"]["storageUri"]},
+            "labels": {
+                **(service["metadata"].get("labels") or {}),
+                **(predictor.get("labels") or {}),
+            },
+        },
+        "spec": {**pods, "containers": [model]},
+    }
 
 
 class Workloads:
@@ -15,15 +42,19 @@ class Workloads:
     def __init__(self, objects: Objects, unready: set[str]) -> None:
         self._objects = objects
         self._unready = unready
+        self.made: dict[str, int] = {}
 
-    def want(self, name: str, replicas: int, uri: str) -> None:
+    def want(self, name: str, replicas: int, template: Json) -> None:
+        """Pods of another template are new ones: `made` counts how often there were any."""
         path = DEPLOYMENTS + name
         found = self._objects.found.get(path)
-        spec = {"replicas": replicas, "template": {"metadata": {"annotations": {SOURCE: uri}}}}
+        spec = {"replicas": replicas, "template": template}
         if found is not None and found["spec"] == spec:
             return
         generation = found["metadata"]["generation"] + 1 if found else 1
         status = dict(found.get("status", {})) if found else {}
+        if found is None or found["spec"]["template"] != template:
+            self.made[name] = self.made.get(name, 0) + 1
         self._objects.put(
             path,
             {
@@ -49,9 +80,12 @@ class Workloads:
         found = self._objects.found.get(DEPLOYMENTS + name)
         return int(found["metadata"]["generation"]) if found else 0
 
+    def template(self, name: str) -> Json:
+        found: Json = self._objects.found[DEPLOYMENTS + name]["spec"]["template"]
+        return found
+
     def uri(self, name: str) -> str:
-        found = self._objects.found[DEPLOYMENTS + name]
-        return str(found["spec"]["template"]["metadata"]["annotations"][SOURCE])
+        return str(self.template(name)["metadata"]["annotations"][SOURCE])
 
     def put_route(self, name: str, backends: list[Json]) -> None:
         path = ROUTES + name

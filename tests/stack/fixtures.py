@@ -45,7 +45,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         running.up()
         yield running
     finally:
-        running.down()
+        running.discard()
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from local import stack
+from local import services, stack
 from local.deploy.clients import EmbeddedCloud
-from local.processes import Processes
+from local.processes import GRACE, Processes
 from local.settings import PROJECT, Settings, load
 from tests.stack.caller import Caller, Json
 from tests.stack.cluster import ClusterClient
@@ -47,6 +47,11 @@ class RunningStack:
 
     def down(self) -> None:
         stack.down(self.settings, lambda _: None)
+
+    def discard(self) -> None:
+        """End it for good, without saving or draining: only the controller has its time, to end the models' servers."""
+        for name in reversed(services.NAMES):
+            self.processes.stop(name, grace=GRACE if name == "controller" else 0)
 
     def aws(self, service: str) -> Any:
         """A boto3 client with the embedded cloud's own credentials."""

@@ -104,6 +104,9 @@ def _be_ready(stack: RunningStack, name: str) -> None:
     predictor, labels = f"{name}-predictor", {"app": f"isvc.{name}-predictor"}
     status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
     container = {"name": "kserve-container", "image": "none"}
+    service = stack.cluster.find(SERVICES, "tenant-acme", name)
+    assert service is not None
+    metadata = {"labels": labels, "annotations": service["spec"]["predictor"]["annotations"]}
     deployment: Json = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -111,7 +114,7 @@ def _be_ready(stack: RunningStack, name: str) -> None:
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "template": {"metadata": metadata, "spec": {"containers": [container]}},
         },
         "status": status,
     }

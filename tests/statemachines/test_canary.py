@@ -13,6 +13,7 @@ from tests.stack.caller import Json
 from tests.stack.fixtures import NewProject
 from tests.stack.project import Project
 from tests.stack.running import RunningStack
+from tests.stack.watching import shares_of
 from tests.waiting import eventually
 
 STEPS = [{"percent": 10, "bake_seconds": 2}, {"percent": 50, "bake_seconds": 2}]
@@ -64,11 +65,7 @@ def weights(project: Project) -> dict[int, int]:
     """The share of each version by the route's own rule, less those that get nothing."""
     route = project.route("digits")
     assert route is not None
-    return {
-        int(backend["name"].removesuffix("-predictor").rpartition("--v")[2]): backend["weight"]
-        for backend in route["spec"]["rules"][0]["backendRefs"]
-        if backend["weight"]
-    }
+    return shares_of(route)
 
 
 def evidence(project: Project, rollout: str) -> Json:

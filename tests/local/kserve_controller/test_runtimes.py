@@ -107,8 +107,10 @@ def test_the_models_variables_override_the_runtimes() -> None:
 
 def test_a_template_changes_with_what_runs_and_with_nothing_else() -> None:
     first = pod_template(read(), SHIPPED).digest
+    larger = stored(inference_service())
+    larger["spec"]["predictor"]["minReplicas"] = 3
 
-    assert pod_template(read(annotations={"note": "x"}), SHIPPED).digest == first
+    assert pod_template(read_inference_service(larger), SHIPPED).digest == first
     assert pod_template(read(uri="s3://models/other"), SHIPPED).digest != first
     assert pod_template(read(args=[]), SHIPPED).digest != first
 
@@ -131,3 +133,33 @@ def test_an_image_that_cannot_run_here_is_refused_by_name() -> None:
     )
     with pytest.raises(PredictorSpecError, match="cannot run image nvcr"):
         server_module("nvcr.io/tritonserver:26")
+
+
+def test_annotations_and_labels_reach_the_pods_and_make_new_ones() -> None:
+    """As KServe copies them: the predictor's before the object's, and those before the runtime's."""
+    manifest = stored(
+        inference_service(annotations={"a.example/note": "1", "a.example/both": "object"})
+    )
+    manifest["spec"]["predictor"] |= {
+        "annotations": {"a.example/both": "predictor"},
+        "labels": {"a.example/version": "2"},
+    }
+    before = pod_template(read(), SHIPPED)
+
+    template = pod_template(read_inference_service(manifest), SHIPPED)
+
+    annotations = dict(template.annotations)
+    assert annotations["a.example/note"] == "1"
+    assert annotations["a.example/both"] == "predictor"
+    assert annotations["prometheus.kserve.io/port"] == "8080"
+    assert dict(template.labels)["a.example/version"] == "2"
+    assert template.digest != before.digest
+
+
+def test_what_kserve_keeps_from_the_pods_is_not_in_their_template() -> None:
+    kept = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    manifest = stored(inference_service(annotations=kept))
+
+    template = pod_template(read_inference_service(manifest), SHIPPED)
+
+    assert template == pod_template(read(), SHIPPED)

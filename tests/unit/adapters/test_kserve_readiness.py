@@ -17,6 +17,7 @@ def service(transition: str = "UpToDate", **failure: str) -> dict[str, Any]:
         status["lastFailureInfo"] = failure
     return {
         "metadata": {"generation": 2},
+        "spec": {"predictor": {}},
         "status": {
             "conditions": [READY_CONDITION],
             "observedGeneration": 2,

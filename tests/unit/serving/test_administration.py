@@ -29,6 +29,7 @@ from controlplane.serving.deployment_events import (
 from controlplane.serving.model import Deployment, DeploymentRequest, DeploymentStatus, ServingState
 from controlplane.serving.queue import retire_all
 from controlplane.serving.settings import Autoscaling, DeploymentSettings
+from controlplane.serving.states import Mechanism
 from controlplane.serving.switching import switch_deployment
 from tests.unit.serving.world import NAME, PLACE, PROJECT, TENANT, World, revision
 
@@ -62,7 +63,7 @@ def resume(world: World) -> Deployment:
 
 
 def switch(world: World, cluster: MemorySwitch) -> None:
-    switch_deployment(*PLACE, deployments=world.deployments, cluster=cluster)
+    switch_deployment(*PLACE, deployments=world.deployments, revisions=lambda _: cluster)
 
 
 def test_a_deployment_is_there_before_its_first_version(world: World) -> None:
@@ -128,6 +129,25 @@ def test_a_stopped_deployment_keeps_what_it_serves_and_runs_again(world: World) 
     assert cluster.stopped == set()
     resumed = world.deployment
     assert (resumed.status, resumed.stable) == (DeploymentStatus.READY, stable)
+
+
+def test_each_revision_is_stopped_by_the_mechanism_that_keeps_it(world: World) -> None:
+    """One that is kept for a rollback may be from before the mechanism changed."""
+    world.roll_out(1)
+    world.roll_out(2)
+    found = world.deployment
+    assert found.stable
+    moved = found.stable.model_copy(update={"mechanism": Mechanism.GROUP})
+    world.table.deployments[PLACE] = found.with_changes(stable=moved)
+    clusters = {mechanism: MemorySwitch() for mechanism in Mechanism}
+
+    stop(world)
+    switch_deployment(*PLACE, deployments=world.deployments, revisions=clusters.__getitem__)
+
+    assert {each: cluster.stopped for each, cluster in clusters.items() if cluster.stopped} == {
+        Mechanism.GROUP: {revision(2)},
+        Mechanism.ROUTE: {revision(1)},
+    }
 
 
 @pytest.mark.parametrize("also_resumed", [False, True])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from controlplane.errors import RolloutFailedError
-from controlplane.serving.analysis import ErrorRateCheck, Verdict
+from controlplane.serving.analysis import ErrorRateCheck, Unanswered, Verdict
 from controlplane.serving.decision import Next
 from controlplane.serving.model import RolloutState
 from controlplane.serving.ports import RevisionObservation, RevisionState
@@ -19,6 +19,7 @@ from controlplane.serving.rollout_events import (
 from controlplane.serving.settings import Autoscaling, Probe
 from controlplane.serving.states import Command, Phase
 from controlplane.serving.strategy import (
+    AllAtOnce,
     BlueGreen,
     Canary,
     CanaryStep,
@@ -155,6 +156,69 @@ def test_a_bad_one_is_rolled_back_by_the_tick_that_sees_it(begin: Begin) -> None
         f"evidence/tenant-acme/vision/digits/{road.reference.rollout_id}.json"
     )
     assert road.world.ticks(road.reference.rollout_id)[-1].verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("bakes", [False, True])
+def test_a_gateway_that_does_not_settle_is_looked_at_no_more_often_than_anything_else(
+    begin: Begin, bakes: bool
+) -> None:
+    """At once at first, since it usually takes a second; every look is kept as evidence."""
+    road = begin()
+    road.until(100 if bakes else 10)
+    road.world.cluster.lag = 10_000
+    weights = {revision(1): 0, revision(2): 100} if bakes else {revision(1): 90, revision(2): 10}
+    road.world.cluster.turn(PLACE, weights)
+    pauses = []
+    for _ in range(60):
+        turn = road.world.tick(road.reference)
+        pauses.append(turn.seconds)
+        road.clock.advance(turn.seconds)
+
+    assert pauses == [1] * 30 + [5] * 30
+    assert road.share == (100 if bakes else 10)
+
+
+def test_a_look_that_finds_nothing_new_and_judges_nothing_is_not_kept(begin: Begin) -> None:
+    road = begin(POLICY.model_copy(update={"strategy": AllAtOnce(), "final_bake_seconds": 0}))
+    road.world.cluster.lag = 10_000
+    for _ in range(60):
+        assert road.tick() == Next.TICK
+
+    ticks = road.world.ticks(road.reference.rollout_id)
+    # The preparation, the promotion, and thirty-one looks until it is known that this takes long.
+    assert [tick.number for tick in ticks] == list(range(1, 34))
+    road.world.cluster.lag = 0
+    road.world.cluster.turn(PLACE, {revision(1): 0, revision(2): 100})
+    assert road.end() is RolloutState.PROMOTED
+
+
+def test_a_gateway_that_settled_after_all_is_looked_at_at_once_again(begin: Begin) -> None:
+    road = begin(POLICY.model_copy(update={"tick_seconds": 60}))
+    road.until(10)
+    road.world.cluster.lag = 33
+    road.world.cluster.turn(PLACE, {revision(1): 90, revision(2): 10})
+    pauses = [road.world.tick(road.reference).seconds for _ in range(32)]
+    assert (pauses[29], pauses[30]) == (1, 60)
+
+    road.world.cluster.lag = 3
+    road.until(50)
+    assert road.world.tick(road.reference).seconds == 1
+
+
+def test_whoever_turns_the_route_again_and_again_is_not_answered_every_second(
+    begin: Begin,
+) -> None:
+    road = begin(POLICY.model_copy(update={"max_seconds": 3600}))
+    road.until(10)
+    pauses = []
+    for _ in range(40):
+        road.world.cluster.turn(PLACE, {revision(1): 70, revision(2): 30})
+        turn = road.world.tick(road.reference)
+        pauses.append(turn.seconds)
+        road.clock.advance(turn.seconds)
+
+    assert pauses == [1] * 30 + [5] * 10
+    assert road.share == 10
 
 
 def test_a_rollback_is_the_first_write_and_ends_when_it_is_seen(begin: Begin) -> None:
@@ -406,11 +470,36 @@ def test_probes_are_sent_at_each_tick_of_a_step_that_is_judged_on_them(begin: Be
     assert [probe for _, probe in road.world.prober.sent] == [PROBE] * 2
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_canary_that_answers_no_probe_in_time_is_rolled_back(begin: Begin, known: bool) -> None:
+    """Whether the source knows the canary (by a few answers) or has never seen one."""
+    strategy = BlueGreen(bake_seconds=30, judged_on="Probes")
+    road = begin(POLICY.model_copy(update={"strategy": strategy}), probe=PROBE)
+    if known:
+        road.world.metrics.answer(revision(2), 100)
+    road.world.prober.unanswered = Unanswered(canary=4)
+
+    assert road.end() is RolloutState.ROLLED_BACK
+    assert road.code == "ErrorRateHigher"
+    assert {tick.percent for tick in road.world.ticks(road.reference.rollout_id)} == {0}
+
+
+def test_probes_that_both_revisions_owe_speak_against_neither(begin: Begin) -> None:
+    """A gateway that hangs: no verdict, and nobody is promoted."""
+    strategy = BlueGreen(bake_seconds=30, judged_on="Probes")
+    road = begin(POLICY.model_copy(update={"strategy": strategy, "max_seconds": 600}), probe=PROBE)
+    road.world.prober.unanswered = Unanswered(canary=4, stable=4)
+    while road.tick(per_second=0) != Next.END:
+        assert road.share == 0
+
+    assert road.code == "DeadlineExceeded"
+
+
 def test_a_breach_in_the_last_bake_goes_back_to_a_stable_revision_at_full_size(
     begin: Begin,
 ) -> None:
     analysis = POLICY.analysis.model_copy(
-        update={"error_rate": POLICY.analysis.error_rate.model_copy(update={"max_share": 0.2})}  # type: ignore[union-attr]
+        update={"error_rate": ErrorRateCheck(max_increase=1, max_share=0.2)}
     )
     road = begin(POLICY.model_copy(update={"analysis": analysis, "final_bake_seconds": 60}))
     road.until(100)
@@ -467,6 +556,29 @@ def test_lean_gives_back_only_what_the_copies_can_carry_until_they_are_there(beg
     assert (sizes[TENANT, revision(1)], road.world.weights) == (4, {revision(1): 100})
 
 
+@pytest.mark.parametrize(("lag", "end"), [(0, RolloutState.ROLLED_BACK), (4, RolloutState.ABORTED)])
+def test_lean_gives_nothing_again_to_a_canary_that_somebody_took_everything_from(
+    begin: Begin, lag: int, end: RolloutState
+) -> None:
+    steps = Canary(steps=(CanaryStep(percent=50, bake_seconds=5), CanaryStep(percent=75)))
+    road = begin(
+        POLICY.model_copy(update={"capacity": Capacity.LEAN, "strategy": steps}),
+        autoscaling=Autoscaling(min_replicas=4, max_replicas=4),
+    )
+    road.world.cluster.replicas[TENANT, revision(1)] = 4
+    road.until(75)
+    road.world.cluster.lag = lag
+    road.tell(Command.ABORT)
+    road.world.cluster.turn(PLACE, {revision(1): 100, revision(2): 0})
+    before = len(road.world.cluster.writes)
+
+    assert road.end() is end
+
+    verbs = [write.split()[0] for write in road.world.cluster.writes[before:]]
+    assert "shift" not in verbs
+    assert road.share == 0
+
+
 def test_a_cluster_that_is_away_changes_nothing_and_is_waited_for(begin: Begin) -> None:
     road = begin()
     road.until(10)
@@ -481,9 +593,9 @@ def test_a_cluster_that_is_away_changes_nothing_and_is_waited_for(begin: Begin) 
 def test_a_cluster_that_stays_away_until_long_after_the_deadline_ends_it(
     begin: Begin, clock: Clock
 ) -> None:
-    road = begin(POLICY.model_copy(update={"max_seconds": 60}))
+    road = begin(POLICY.model_copy(update={"max_seconds": 120}))
     road.until(10)
-    clock.advance(60 + 601)
+    clock.advance(120 + 601)
     road.world.cluster.fail_next(1)
 
     with pytest.raises(RolloutFailedError) as failed:
@@ -566,5 +678,7 @@ def test_its_evidence_tells_all_of_it(begin: Begin) -> None:
     assert bundle["plan"].policy == POLICY
     assert [tick.number for tick in bundle["ticks"]] == list(range(1, len(bundle["ticks"]) + 1))
     verbs = [change.path.split("/")[0] for tick in bundle["ticks"] for change in tick.changes]
-    assert verbs == ["prepare", "shift", "roll_back"]
-    assert bundle["ticks"][-1].checks[0].samples_canary > 0
+    assert verbs == ["prepare", "shift", "roll_back", "finish"]
+    *_, breach, closing = bundle["ticks"]
+    assert breach.checks[0].samples_canary > 0
+    assert closing.note == "after the end"

@@ -1,13 +1,15 @@
 """What is undone after a rollout's end, whatever its identifier is and whenever its task comes."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
+from controlplane.errors import ClusterUnavailableError
 from controlplane.serving.model import RolloutState
 from controlplane.serving.rollout import RolloutReference
 from controlplane.serving.settings import Autoscaling, DeploymentSettings
-from controlplane.serving.strategy import AllAtOnce, RolloutPolicy
+from controlplane.serving.strategy import AllAtOnce, Canary, CanaryStep, RolloutPolicy
 from tests.fakes import Clock
 from tests.unit.serving.test_canary import DEAD
 from tests.unit.serving.world import PLACE, TENANT, World, revision
@@ -135,3 +137,86 @@ def test_an_in_place_rollout_that_failed_leaves_the_settings_that_were_served(
     assert world.cluster.revisions[TENANT, revision(1)].settings == served
     world.close(reference)
     assert world.weights == {revision(1): 100}
+
+
+def stepping(world: World) -> RolloutReference:
+    """Version 1 serves, and a canary of version 2 has half of the requests."""
+    world.roll_out(1)
+    world.set(RolloutPolicy(strategy=Canary(steps=(CanaryStep(percent=50),))))
+    reference = world.start(world.register(2))
+    world.apply(reference)
+    world.tick(reference)
+    assert world.weights == {revision(1): 50, revision(2): 50}
+    return reference
+
+
+def bundle(world: World, reference: RolloutReference) -> Any:
+    return world.evidence.bundles[*PLACE, reference.rollout_id]
+
+
+def test_the_way_back_of_a_rollout_that_failed_is_in_its_evidence(world: World) -> None:
+    reference = stepping(world)
+    before = len(world.cluster.writes)
+    world.fail(reference)
+
+    world.close(reference)
+
+    written = [write.replace(" ", "/", 1) for write in world.cluster.writes[before:]]
+    assert [write.partition("/")[0] for write in written] == ["apply_route", "finish"]
+    last = bundle(world, reference)["ticks"][-1]
+    assert [change.path for change in last.changes] == written
+    assert (last.percent, last.note) == (0, "after the end")
+
+
+def test_what_a_promotion_leaves_to_be_done_is_in_its_evidence(world: World) -> None:
+    reference = world.roll_out(1)
+
+    last = bundle(world, reference)["ticks"][-1]
+    assert [change.path for change in last.changes] == [f"finish/{revision(1)}"]
+    assert last.percent == 100
+
+
+def test_what_was_written_before_the_cluster_went_away_is_in_the_evidence_too(
+    world: World,
+) -> None:
+    """A task that is done again finds the route as it should be, and has nothing to tell of it."""
+    reference = stepping(world)
+    world.fail(reference)
+    world.cluster.interrupts["finish"] = lambda: world.cluster.fail_next(1)
+    with pytest.raises(ClusterUnavailableError):
+        world.close(reference)
+    world.close(reference)
+
+    ticks = bundle(world, reference)["ticks"]
+    assert [tick.number for tick in ticks] == list(range(1, len(ticks) + 1))
+    paths = [change.path.partition("/")[0] for tick in ticks[-2:] for change in tick.changes]
+    assert paths == ["apply_route", "finish"]
+
+
+def test_what_is_taken_back_before_a_rollout_begins_is_in_its_evidence(
+    world: World, clock: Clock
+) -> None:
+    """An execution died while its canary had a share, and nothing has finished it."""
+    died = stepping(world)
+    world.fail(died)
+    clock.advance(1)
+    reference = world.start(world.register(3))
+    world.apply(reference)
+
+    (first,) = world.ticks(reference.rollout_id)
+    assert [change.path.partition("/")[0] for change in first.changes] == ["apply_route", "prepare"]
+
+
+def test_what_another_execution_undoes_is_in_the_ticks_of_the_rollout_that_died(
+    world: World,
+) -> None:
+    reference = stepping(world)
+    world.report_dead(reference.execution)
+    before = world.ticks(reference.rollout_id)
+
+    world.close(RolloutReference(*PLACE, "", "execution-9"))
+
+    assert world.weights == {revision(1): 100}
+    *known, last = world.ticks(reference.rollout_id)
+    assert known == before
+    assert [change.path.partition("/")[0] for change in last.changes] == ["apply_route", "finish"]

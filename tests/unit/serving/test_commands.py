@@ -9,8 +9,10 @@ from controlplane.serving.model import RolloutState
 from controlplane.serving.rollout import RolloutReference
 from controlplane.serving.rollout_events import RolloutCommanded
 from controlplane.serving.states import Command, Phase, RolloutKind
+from controlplane.serving.strategy import Canary, RolloutPolicy
 from controlplane.serving.waiting import await_tick, wake_rollout
 from tests.fakes import Clock
+from tests.fakes.cluster import PROGRESSING
 from tests.unit.serving.world import GRACE, PLACE, World, revision
 
 PENDING = Reason(code="NotApproved", message="nobody approved it", remedy="Approve it.")
@@ -22,6 +24,18 @@ def running(world: World) -> RolloutReference:
     world.roll_out(1)
     reference = world.start(world.register(2))
     world.apply(reference)
+    return reference
+
+
+@pytest.fixture
+def stepping(world: World) -> RolloutReference:
+    """Version 1 serves, the canary of version 2 has its first share, and is just not ready."""
+    world.roll_out(1)
+    world.set(RolloutPolicy(strategy=Canary()))
+    reference = world.start(world.register(2))
+    world.apply(reference)
+    world.tick(reference)
+    world.cluster.outcomes[2] = PROGRESSING
     return reference
 
 
@@ -59,6 +73,49 @@ def test_saying_it_twice_is_harmless(
         world.command(running.rollout_id, command)
 
     assert commanded(world) == [command]
+
+
+def test_a_promote_that_a_pause_has_undone_can_be_given_again(
+    world: World, stepping: RolloutReference
+) -> None:
+    """Also when the tick that took the first in, and wrote nothing that others see, has left it in the list."""
+    world.command(stepping.rollout_id, Command.PROMOTE)
+    world.tick(stepping)
+    assert world.progress(stepping.rollout_id).by_hand
+    world.cluster.outcomes.clear()
+    world.cluster.lag = 9
+    world.cluster.turn(PLACE, {revision(1): 90, revision(2): 10})
+    for command in (Command.PAUSE, Command.RESUME):
+        world.command(stepping.rollout_id, command)
+    world.tick(stepping)
+    assert not world.progress(stepping.rollout_id).by_hand
+
+    world.command(stepping.rollout_id, Command.PROMOTE)
+    world.tick(stepping)
+
+    assert world.progress(stepping.rollout_id).by_hand
+
+
+def test_what_is_still_to_be_taken_in_counts_in_its_order(
+    world: World, running: RolloutReference
+) -> None:
+    for command in (Command.PROMOTE, Command.PAUSE, Command.PROMOTE, Command.PROMOTE):
+        world.command(running.rollout_id, command)
+
+    assert commanded(world) == [Command.PROMOTE, Command.PAUSE, Command.PROMOTE]
+    world.tick(running)
+    progress = world.progress(running.rollout_id)
+    assert (progress.by_hand, progress.paused) == (True, False)
+
+
+def test_commands_that_were_taken_in_are_not_kept(world: World, stepping: RolloutReference) -> None:
+    world.command(stepping.rollout_id, Command.PROMOTE)
+    world.tick(stepping)
+    world.command(stepping.rollout_id, Command.PAUSE)
+
+    active = world.deployment.active
+    assert active is not None
+    assert [given.number for given in active.commands] == [2]
 
 
 def test_resuming_what_is_not_paused_changes_nothing(
@@ -165,6 +222,27 @@ def test_a_command_that_was_seen_wakes_nobody(world: World, running: RolloutRefe
     assert world.waits.completed == []
 
 
+def test_a_command_that_waits_for_the_cluster_does_not_wake_it_again_and_again(
+    world: World, stepping: RolloutReference
+) -> None:
+    """Only the next one asks for a look before its time; all are taken in when the cluster is back."""
+    world.command(stepping.rollout_id, Command.PAUSE)
+    world.cluster.fail_next(2)
+    for _ in range(2):
+        away = world.tick(stepping)
+        wait(world, stepping, away.commands)
+    assert world.waits.completed == []
+
+    world.command(stepping.rollout_id, Command.ABORT)
+    wait(world, stepping, away.commands)
+    assert world.waits.completed == ["token-1"]
+    world.finish(stepping)
+
+    assert world.last.state is RolloutState.ABORTED
+    told = [given.command for t in world.ticks(stepping.rollout_id) for given in t.commands]
+    assert told == [Command.PAUSE, Command.ABORT]
+
+
 def test_a_wait_for_a_rollout_that_has_ended_is_over_at_once(world: World) -> None:
     reference = world.roll_out(1)
 
@@ -199,6 +277,59 @@ def test_a_promoted_version_can_be_gone_back_on_while_its_predecessor_is_kept(
     assert leaving.model_version == 2
 
 
+@pytest.mark.parametrize("aborted", [True, False])
+def test_a_rollback_that_ends_otherwise_leaves_the_way_back_as_long_as_it_was(
+    world: World, clock: Clock, aborted: bool
+) -> None:
+    world.roll_out(1)
+    world.roll_out(2)
+    kept = world.deployment.previous
+    assert kept is not None
+    clock.advance(1)
+    world.roll_back()
+    _, reference = world.open()
+    world.apply(reference)
+    if aborted:
+        world.command(reference.rollout_id, Command.ABORT)
+        world.finish(reference)
+    else:
+        world.fail(reference)
+        world.close(reference)
+
+    assert world.last.state is (RolloutState.ABORTED if aborted else RolloutState.FAILED)
+    assert world.deployment.retiring == (kept,)
+    assert world.weights == {revision(2): 100}
+    world.retire()
+    world.roll_back()
+    _, again = world.open()
+    world.apply(again)
+    world.finish(again)
+    assert world.weights == {revision(1): 100}
+
+
+def test_a_revision_that_had_traffic_again_stays_for_its_last_requests(
+    world: World, clock: Clock
+) -> None:
+    """However little was left of the time for which it was kept."""
+    world.roll_out(1)
+    world.roll_out(2)
+    clock.advance(GRACE.total_seconds() - 1)
+    world.roll_back()
+    _, reference = world.open()
+    world.apply(reference)
+    world.cluster.lag = 9
+    world.tick(reference)
+    world.command(reference.rollout_id, Command.ABORT)
+    world.tick(reference)
+    world.cluster.lag = 0
+    world.cluster.turn(PLACE, {revision(2): 100, revision(1): 0})
+    world.finish(reference)
+
+    wait = world.deployment.settings.rollout.termination_wait_seconds
+    (leaving,) = world.deployment.retiring
+    assert (leaving.retire_at - clock.now()).total_seconds() == wait
+
+
 def test_there_is_no_way_back_when_the_previous_revision_has_gone(
     world: World, clock: Clock
 ) -> None:
@@ -209,6 +340,18 @@ def test_there_is_no_way_back_when_the_previous_revision_has_gone(
     world.roll_out(2)
     clock.advance(GRACE.total_seconds())
     world.retire()
+
+    with pytest.raises(ConflictError, match="not kept"):
+        world.roll_back()
+
+
+def test_there_is_no_way_back_once_the_previous_revision_may_be_deleted(
+    world: World, clock: Clock
+) -> None:
+    """Somebody may be about to, who has looked whether anybody goes back to it."""
+    world.roll_out(1)
+    world.roll_out(2)
+    clock.advance(GRACE.total_seconds())
 
     with pytest.raises(ConflictError, match="not kept"):
         world.roll_back()

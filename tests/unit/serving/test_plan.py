@@ -6,14 +6,27 @@ from controlplane.adapters.rollout_compilers import PlannedRollouts
 from controlplane.errors import NotFoundError
 from controlplane.reasons import Reason
 from controlplane.serving.model import Deployment, Revision, RolloutRequest, ServingState
-from controlplane.serving.plan import PlannedMove, PlanQuestion, RolloutPlan, plan_rollout
+from controlplane.serving.plan import PlanQuestion, RolloutPlan, plan_rollout
+from controlplane.serving.planned_moves import PlannedMove
 from controlplane.serving.prices import cost_per_hour
-from controlplane.serving.settings import DeploymentSettings, Resources
+from controlplane.serving.settings import Autoscaling, DeploymentSettings, Probe, Resources
 from controlplane.serving.states import Mechanism
-from controlplane.serving.strategy import Canary, RolloutPolicy, Shadow
+from controlplane.serving.statistics.traffic import traffic_need
+from controlplane.serving.strategy import (
+    AllAtOnce,
+    BlueGreen,
+    Canary,
+    CanaryStep,
+    Capacity,
+    Linear,
+    RolloutPolicy,
+    Shadow,
+    Strategy,
+)
 from tests.fakes import MemoryAliasDirectory, MemoryVersionCatalog
 from tests.unit.serving.world import NAME, PLACE, World, revision
 
+PROBE = Probe(path="/v1/models/digits:predict", body="{}")
 CANARY = RolloutPolicy(strategy=Canary(), final_bake_seconds=60)
 
 
@@ -45,10 +58,13 @@ def plan(
     catalog: MemoryVersionCatalog | None = None,
     *,
     has_metrics: bool = True,
+    counts_copies: bool = True,
 ) -> RolloutPlan:
     return plan_rollout(
         *PLACE,
-        PlanQuestion(RolloutRequest(version=version, policy=policy), 0.01, has_metrics),
+        PlanQuestion(
+            RolloutRequest(version=version, policy=policy), 0.01, has_metrics, counts_copies
+        ),
         deployments=world.deployments,
         versions=catalog or MemoryVersionCatalog(world.table),
         aliases=MemoryAliasDirectory(),
@@ -75,7 +91,9 @@ def test_a_canary_is_told_move_by_move(world: World) -> None:
         "Step 1: 10 %",
         "Step 2: 50 %",
         "If it is rolled back",
+        "When it has been rolled back",
         "Promote",
+        "When it has ended",
     ]
     assert '"weight": 90' in added(planned, "Step 1: 10 %")
     assert '"weight": 50' in added(planned, "Step 2: 50 %")
@@ -87,6 +105,41 @@ def test_a_rollback_is_one_write_of_the_route(world: World) -> None:
     put(world, stable=1)
     [write] = move(plan(world), "If it is rolled back").writes
     assert "/httproutes/" in write.path
+
+
+def test_what_is_undone_after_the_end_is_told(world: World) -> None:
+    put(world, stable=1)
+    planned = plan(world)
+    for name, served in (("When it has ended", 2), ("When it has been rolled back", 1)):
+        route, size = move(planned, name).writes
+        assert "/httproutes/" in route.path
+        assert size.path.endswith(f"/{revision(served)}")
+
+
+def test_a_lean_rollout_tells_how_the_stable_revision_shrinks_and_grows_again(
+    world: World,
+) -> None:
+    """Behind each step that was passed, by what it had of the requests in it; before a rollback all of it is back."""
+    put(world, stable=1)
+    deployment = world.table.deployments[PLACE]
+    assert deployment.stable is not None
+    scale = Autoscaling(min_replicas=4, max_replicas=4)
+    large = deployment.stable.model_copy(update={"settings": DeploymentSettings(autoscaling=scale)})
+    world.table.deployments[PLACE] = deployment.with_changes(stable=large)
+    steps = tuple(CanaryStep(percent=percent) for percent in (25, 50, 75))
+    lean = RolloutPolicy(strategy=Canary(steps=steps), capacity=Capacity.LEAN)
+    planned = plan(world, policy=lean)
+
+    def sizes(name: str) -> list[str]:
+        writes = [w for w in move(planned, name).writes if w.path.endswith(revision(1))]
+        return [line for w in writes for line in w.diff.splitlines() if "minReplicas" in line]
+
+    assert sizes("Step 1: 25 %") == []
+    assert ["3" in line for line in sizes("Step 2: 50 %")] == [True]
+    assert ["2" in line for line in sizes("Step 3: 75 %")] == [True]
+    assert ["4" in line for line in sizes("If it is rolled back")] == [True]
+    safe = plan(world, policy=lean.model_copy(update={"capacity": Capacity.SAFE}))
+    assert len(move(safe, "Step 2: 50 %").writes) == 1
 
 
 def test_the_traffic_that_a_verdict_needs_is_told_for_each_share(world: World) -> None:
@@ -103,6 +156,33 @@ def test_copies_are_judged_as_requests_are(world: World) -> None:
     assert any("RequestMirror" in line for line in added(planned, "Step 1: 0 %"))
 
 
+@pytest.mark.parametrize(
+    ("strategy", "shares"),
+    [
+        (AllAtOnce(), []),
+        (Canary(), [0.1, 0.5]),
+        (Linear(percent=25), [0.25, 0.5, 0.75]),
+        (BlueGreen(), [0.5]),
+        (BlueGreen(judged_on="Probes"), [0.5]),
+        (Shadow(), [10 / 110]),
+        (Shadow(mirror_percent=50), [1 / 3]),
+        (Shadow(mirror_percent=100), [0.5]),
+    ],
+    ids=str,
+)
+def test_every_strategy_is_told_with_the_canarys_share_of_all_answers(
+    world: World, strategy: Strategy, shares: list[float]
+) -> None:
+    """A copy comes on top of the request that it copies: of a full mirror, every other answer is the canary's."""
+    put(world, stable=1, settings=DeploymentSettings(probe=PROBE))
+    policy = RolloutPolicy(strategy=strategy)
+    needs = [each.need for each in plan(world, policy=policy).steps]
+    expected = [
+        traffic_need(policy.analysis, error_rate=0.01, canary_share=share) for share in shares
+    ]
+    assert needs == expected
+
+
 @pytest.mark.parametrize("stable", [None, 2])
 def test_without_a_revision_to_compare_with_it_goes_all_at_once(
     world: World, stable: int | None
@@ -111,7 +191,9 @@ def test_without_a_revision_to_compare_with_it_goes_all_at_once(
     planned = plan(world)
     assert not planned.steps
     assert planned.stable_version is None
-    assert [move.name for move in planned.moves] == ["Prepare", "Promote"]
+    assert [move.name for move in planned.moves] == ["Prepare", "Promote", "When it has ended"]
+    # As the preflight has it: there is nothing to watch it against, so it is promoted at once.
+    assert (planned.policy.strategy, planned.least_seconds) == (AllAtOnce(), 0)
 
 
 def test_what_the_projects_policy_has_against_it_is_told(world: World) -> None:
@@ -128,6 +210,14 @@ def test_what_would_only_wait_for_figures_is_told(world: World) -> None:
     assert [obstacle.code for obstacle in told.obstacles] == ["NoMetricSource"]
     put(world, stable=None)
     assert plan(world, has_metrics=False).obstacles == []
+
+
+def test_what_would_be_judged_on_copies_that_nobody_counts_is_told(world: World) -> None:
+    put(world, stable=1)
+    shadow = RolloutPolicy(strategy=Shadow())
+    told = plan(world, policy=shadow, counts_copies=False)
+    assert [obstacle.code for obstacle in told.obstacles] == ["CopiesNotCounted"]
+    assert plan(world, counts_copies=False).obstacles == []
 
 
 def test_a_runtime_that_does_not_fit_is_told_and_nothing_is_planned(world: World) -> None:

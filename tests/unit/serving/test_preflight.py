@@ -179,6 +179,31 @@ def test_what_waits_for_no_verdict_needs_no_figures(
     world.check(second)
 
 
+@pytest.mark.parametrize("strategy", [BlueGreen(), Shadow()])
+def test_what_is_judged_on_copies_needs_a_gateway_that_counts_them(
+    world: World, second: RolloutReference, strategy: Strategy
+) -> None:
+    world.counts_copies = False
+    world.set(RolloutPolicy(strategy=strategy))
+
+    refused = refusal(world, second)
+
+    assert refused.reason == "CopiesNotCounted"
+    assert "Probes" in str(refused.remedy)
+    world.set(RolloutPolicy(strategy=strategy, on_inconclusive=OnInconclusive.ASK))
+    world.check(second)
+
+
+@pytest.mark.parametrize("strategy", [Canary(), Linear(), BlueGreen(judged_on="Probes")])
+def test_live_requests_and_probes_are_judged_without_copies(
+    world: World, second: RolloutReference, strategy: Strategy
+) -> None:
+    world.counts_copies = False
+    world.set(RolloutPolicy(strategy=strategy), probe=Probe(path="/v1/models/d:predict", body="{}"))
+
+    world.check(second)
+
+
 def test_nothing_holds_up_the_way_back_to_a_revision_that_is_warm(
     world: World, clock: Clock
 ) -> None:
@@ -199,6 +224,22 @@ def test_nothing_holds_up_the_way_back_to_a_revision_that_is_warm(
     assert (plan.mechanism, plan.canary.settings) == (Mechanism.ROUTE, kept)
     owned = read_owned(reference, world.deployments)
     assert transition_of(owned, plan).warm
+
+
+def test_the_way_back_to_a_revision_that_has_gone_is_checked_as_any_other(
+    world: World, clock: Clock
+) -> None:
+    """It was rolled out once; it has to be brought up again, and may not be what it was."""
+    world.roll_out(1)
+    world.roll_out(2)
+    clock.advance(1)
+    world.roll_back()
+    found = world.deployment
+    world.table.deployments[PLACE] = found.with_changes(retiring=())
+    _, reference = world.open()
+    world.versions.obstacles[1] = [PENDING]
+
+    assert refusal(world, reference).reason == "NotApproved"
 
 
 def test_a_version_that_is_kept_but_asked_for_anew_is_checked_as_any_other(

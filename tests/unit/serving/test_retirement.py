@@ -8,6 +8,7 @@ from controlplane.errors import ClusterUnavailableError, ConcurrentChangeError
 from controlplane.serving.deployment_events import RevisionRetired
 from controlplane.serving.retirement import BUSY_SECONDS
 from controlplane.serving.service import delete_deployment
+from controlplane.serving.states import Command
 from tests.fakes import Clock, clock_stopped
 from tests.unit.serving.world import GRACE, NAME, PLACE, PROJECT, TENANT, World, revision
 
@@ -65,6 +66,54 @@ def test_a_retirement_whose_deletion_was_done_before_ends_well(world: World, clo
 
     assert world.retire() is None
     assert world.deployment.retiring == ()
+
+
+def test_what_a_waiting_rollback_goes_back_to_stays_past_its_time(
+    world: World, clock: Clock
+) -> None:
+    world.roll_out(1)
+    world.roll_out(2)
+    clock.advance(GRACE_SECONDS - 1)
+    world.roll_back()
+    clock.advance(2)
+
+    assert world.retire() == BUSY_SECONDS
+    assert revision(1) in present(world)
+    _, reference = world.open()
+    assert world.deployment.active is not None
+    assert world.deployment.active.warm is not None
+    world.apply(reference)
+    world.finish(reference)
+    assert world.weights == {revision(1): 100}
+
+
+def test_a_rollback_that_comes_while_its_revision_goes_keeps_it(world: World, clock: Clock) -> None:
+    world.roll_out(1)
+    world.roll_out(2)
+    clock.advance(GRACE_SECONDS - 1)
+    before = world.deployment
+
+    def go_back() -> None:
+        world.roll_back()
+        clock.advance(1)
+
+    world.cluster.interrupts["find_weights"] = go_back
+    with pytest.raises(ConcurrentChangeError):
+        world.retire()
+    assert before.previous == world.deployment.previous
+    assert revision(1) in present(world)
+
+
+def test_what_nobody_goes_back_to_any_more_goes(world: World, clock: Clock) -> None:
+    world.roll_out(1)
+    world.roll_out(2)
+    clock.advance(GRACE_SECONDS - 1)
+    asked = world.roll_back()
+    clock.advance(1)
+    world.command(asked.rollout_id, Command.ABORT)
+
+    assert world.retire() is None
+    assert present(world) == [revision(2)]
 
 
 @pytest.mark.parametrize("call", ["find_weights", "find_revision_mark", "delete_revision"])

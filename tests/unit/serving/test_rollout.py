@@ -5,11 +5,13 @@ import json
 import pytest
 
 from controlplane.errors import (
+    ClusterRefusedError,
     ClusterUnavailableError,
     RolloutFailedError,
     RolloutNotActiveError,
     UnavailableError,
 )
+from controlplane.runtime.rollouts import reason_of
 from controlplane.serving.decision import Next
 from controlplane.serving.model import DeploymentStatus, RolloutState
 from controlplane.serving.ports import RevisionObservation, RevisionState
@@ -250,3 +252,28 @@ def test_the_revision_before_gets_its_grace_time(world: World, clock: Clock) -> 
 
     (leaving,) = world.deployment.retiring
     assert (leaving.name, leaving.retire_at) == (revision(1), clock.now() + GRACE)
+
+
+@pytest.mark.parametrize("call", ["survey", "prepare", "observe", "promote"])
+@pytest.mark.parametrize("remedy", ["Give it a deployment of its own.", None])
+def test_what_the_cluster_refuses_ends_the_rollout_with_what_can_be_done(
+    world: World, call: str, remedy: str | None
+) -> None:
+    """As the state machine hands it on: of an error it knows no more than class and text."""
+    world.roll_out(1)
+    reference = world.start(world.register(2))
+
+    def refuse() -> None:
+        world.cluster.faults.append(ClusterRefusedError("the two cannot be merged", remedy=remedy))
+
+    def carry_out() -> None:
+        world.apply(reference)
+        world.tick(reference)
+
+    world.cluster.interrupts[call] = refuse
+    with pytest.raises(RolloutFailedError) as failed:
+        carry_out()
+
+    told = reason_of("RolloutFailedError", json.dumps({"errorMessage": str(failed.value)}))
+    assert (told.code, told.message) == ("ClusterRefused", "the two cannot be merged")
+    assert told.remedy == remedy or (remedy is None and "cluster" in (told.remedy or ""))

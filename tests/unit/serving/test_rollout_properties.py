@@ -23,7 +23,7 @@ from controlplane.serving.model import RolloutState
 from controlplane.serving.ports import RevisionObservation, RevisionState
 from controlplane.serving.progress import Progress
 from controlplane.serving.settings import Autoscaling, DeploymentSettings
-from controlplane.serving.states import Command, Phase
+from controlplane.serving.states import Command, Phase, RolloutKind
 from controlplane.serving.strategy import (
     AllAtOnce,
     BlueGreen,
@@ -41,6 +41,7 @@ from tests.unit.serving.world import PLACE, TENANT, Execution, World, revision
 PICK = st.integers(0, 30)
 REPLICAS = 4
 PER_SECOND = 40
+PARTLY = RevisionObservation(RevisionState.PROGRESSING, "Progressing", "it grows", serves=True)
 DIED = RevisionObservation(RevisionState.FAILED, "RuntimeUnhealthy", "it was killed")
 ENDS = frozenset(RolloutState) - {RolloutState.WAITING, RolloutState.RUNNING}
 STRATEGIES = st.sampled_from(
@@ -183,8 +184,12 @@ class JudgedRollouts(RuleBasedStateMachine):
     @precondition(lambda self: self.world.deployment.previous and not self.world.deployment.active)
     @rule()
     def go_back(self) -> None:
-        """To the previous revision, which nothing judges again."""
-        self.by_hand.add(self.world.roll_back().rollout_id)
+        """To the previous revision, which nothing judges again, for as long as it is kept."""
+        previous = self.world.deployment.previous
+        assert previous is not None
+        if previous.retire_at > self.clock.now():
+            self.by_hand.add(self.world.roll_back().rollout_id)
+            count("rollbacks that were asked for")
 
     # What disturbs it
 
@@ -270,7 +275,7 @@ class JudgedRollouts(RuleBasedStateMachine):
             self.taken_away.discard(found.active.rollout_id)
         self.world.cluster.turn(PLACE, {found.stable.name: 100 - share, canary: share})
 
-    @rule(which=PICK, state=st.sampled_from([DIED, PROGRESSING, None, None]))
+    @rule(which=PICK, state=st.sampled_from([DIED, PROGRESSING, PARTLY, None, None]))
     def change_health(self, which: int, state: RevisionObservation | None) -> None:
         number = 1 + which % (1 + len(self.registered))
         self.world.cluster.outcomes.pop(number, None)
@@ -299,6 +304,19 @@ class JudgedRollouts(RuleBasedStateMachine):
         if self.policy.capacity is Capacity.SAFE:
             assert present == REPLICAS
         assert present >= 1
+
+    @invariant()
+    def the_way_back_is_warm(self) -> None:
+        """From when it was asked for, whatever time it takes until it begins, and however often it is asked for."""
+        if not hasattr(self, "world"):
+            return
+        found = self.world.deployment
+        for wanted in (found.waiting, found.active):
+            if wanted is not None and wanted.kind is RolloutKind.ROLLBACK:
+                assert (TENANT, revision(wanted.model_version)) in self.world.cluster.revisions
+                count("states in which a rollback was under way")
+        if found.active is not None and found.active.kind is RolloutKind.ROLLBACK:
+            assert found.active.warm is not None
 
     @invariant()
     def records_and_events_agree(self) -> None:

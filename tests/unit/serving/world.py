@@ -86,6 +86,7 @@ class World:
     waits: MemoryWaits = field(default_factory=MemoryWaits)
     executions: int = 0
     has_metrics: bool = True
+    counts_copies: bool = True
 
     def __post_init__(self) -> None:
         project = Project(name=PROJECT, created_at=now(), created_by="ada")
@@ -180,6 +181,7 @@ class World:
             artifacts=self.artifacts,
             cluster=self.cluster,
             has_metrics=self.has_metrics,
+            counts_copies=self.counts_copies,
         )
 
     def prepare(self, reference: RolloutReference) -> None:

@@ -31,8 +31,10 @@ def counts(
 def added(before: RevisionCounts, more: RevisionCounts) -> RevisionCounts:
     pairs = zip(before.latency_counts, more.latency_counts, strict=True)
     events = {
-        name: tuple(map(sum, zip(before.events.get(name, (0, 0)), pair, strict=True)))
-        for name, pair in more.events.items()
+        name: tuple(
+            one + other for one, other in zip(_pair(before, name), _pair(more, name), strict=True)
+        )
+        for name in more.events
     }
     return RevisionCounts.model_validate(
         {
@@ -43,6 +45,11 @@ def added(before: RevisionCounts, more: RevisionCounts) -> RevisionCounts:
             "events": events,
         }
     )
+
+
+def _pair(counted: RevisionCounts, name: str) -> tuple[int, int]:
+    bad, total = counted.events.get(name, (0, 0))
+    return bad or 0, total
 
 
 class Watched:

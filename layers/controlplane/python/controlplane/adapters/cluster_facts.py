@@ -27,11 +27,17 @@ KINDS = {
 # What a mode was called before KServe 0.16.
 MODES = {"RawDeployment": "Standard", "Serverless": "Knative"}
 DEFAULT_MODE = "Standard"
+# In KServe's ConfigMap, under `inferenceService`: which annotations of an object its pods do not get.
+LEFT_OUT = "serviceAnnotationDisallowedList"
 
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """`hidden` is what our account may not read, by resource. `mode` is what KServe takes where nothing is said."""
+    """`hidden` is what our account may not read, by resource. `mode` is what KServe takes where nothing is said.
+
+    `features` is what the Gateway's class says that it supports, None where it says nothing.
+    `left_out` are the annotations that KServe does not copy from an object into its pods' template.
+    """
 
     kinds: frozenset[str]
     has_spec_canary: bool = False
@@ -39,6 +45,8 @@ class ClusterFacts:
     mode: str = DEFAULT_MODE
     gateway: Object | None = None
     hidden: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
+    features: frozenset[str] | None = None
 
 
 @dataclass
@@ -70,13 +78,17 @@ def read_facts(api: KubernetesApi, gateway: Gateway, kserve_namespace: str) -> C
     configuration = (reader.find(path, "configmaps") or {}).get("data") or {}
     gateways = f"apis/gateway.networking.k8s.io/v1/namespaces/{gateway[0]}/gateways"
     mode = str(_part(configuration, "deploy").get("defaultDeploymentMode") or DEFAULT_MODE)
+    left_out = _part(configuration, "inferenceService").get(LEFT_OUT) or ()
+    found = reader.find(f"{gateways}/{gateway[1]}", "gateways")
     return ClusterFacts(
         kinds=frozenset(kinds),
         has_spec_canary=_defines_canary(reader.find(DEFINITION, "customresourcedefinitions")),
         uses_gateway_api=_part(configuration, "ingress").get("enableGatewayApi") is True,
         mode=MODES.get(mode, mode),
-        gateway=reader.find(f"{gateways}/{gateway[1]}", "gateways"),
+        gateway=found,
+        features=_features(reader, found),
         hidden=frozenset(reader.hidden),
+        left_out=frozenset(map(str, left_out)),
     )
 
 
@@ -106,6 +118,17 @@ def _has(reader: FactReader, kind: str, group: str) -> bool:
     """By discovery, which is open to everybody who is known to the cluster."""
     resources = (reader.find(group, group) or {}).get("resources") or []
     return any(each.get("kind") == kind for each in resources)
+
+
+def _features(reader: FactReader, gateway: Object | None) -> frozenset[str] | None:
+    """`status.supportedFeatures` of the class: objects with a name, and before Gateway API 1.3 names alone."""
+    name = ((gateway or {}).get("spec") or {}).get("gatewayClassName")
+    if not name:
+        return None
+    path = f"apis/gateway.networking.k8s.io/v1/gatewayclasses/{name}"
+    status = (reader.find(path, "gatewayclasses") or {}).get("status") or {}
+    told = status.get("supportedFeatures") or ()
+    return frozenset(str(f["name"] if isinstance(f, dict) else f) for f in told) or None
 
 
 def _defines_canary(definition: Object | None) -> bool:

@@ -91,7 +91,7 @@ class GatewayMetrics:
             return None
         for sample in answered:
             code, count = sample.labels[self._names["labels"]["code"]], int(sample.value)
-            requests += count
+            requests += 0 if code in self._names["given_up"] else count
             errors += count if self._is_error(code) else 0
         bounds, counts = latency_buckets(
             (
@@ -105,7 +105,7 @@ class GatewayMetrics:
         )
 
     def _is_error(self, code: str) -> bool:
-        """A caller who went away (499) is none; a copy without an answer is one."""
+        """A copy without an answer is one."""
         return code in self._names["failed"] or (len(code) == 3 and code.startswith("5"))
 
 

@@ -9,6 +9,7 @@ from controlplane.adapters.kubernetes_revisions import delete_marked, find_mark,
 from controlplane.adapters.rollout_group import STABLE_WEIGHT
 from controlplane.adapters.tenant_objects import collection_path
 from controlplane.identifiers import serving_namespace
+from controlplane.serving.cluster_ports import ClusterChange
 
 
 class GroupRevisions:
@@ -36,14 +37,17 @@ class GroupRevisions:
 
     def apply_route(
         self, tenant_id: str, project: str, deployment: str, weights: Mapping[str, int]
-    ) -> None:
+    ) -> Sequence[ClusterChange]:
         """Those that get something before those that lose it, so that at no time nobody has any."""
         api = self._api.as_deployer(tenant_id)
         members = self.find_weights(tenant_id, project, deployment) or {}
         wanted = {name: STABLE_WEIGHT * weights.get(name, 0) // 100 for name in members}
+        changes = []
         for name in sorted(wanted, key=lambda each: -wanted[each]):
-            change = {"spec": {"router": {"route": {"weight": wanted[name]}}}}
-            api.merge(llm_path(tenant_id, name), change)
+            body = {"spec": {"router": {"route": {"weight": wanted[name]}}}}
+            changes.append(ClusterChange("merge-patch", llm_path(tenant_id, name), body))
+            api.merge(changes[-1].path, body)
+        return changes
 
     def delete_route(self, tenant_id: str, project: str, deployment: str) -> None:
         """There is none of our own."""

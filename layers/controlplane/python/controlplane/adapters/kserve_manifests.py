@@ -21,13 +21,15 @@ SUSPENSION = {STOP: "true", SUSPENDED: "true"}
 
 
 def inference_service(
-    spec: RevisionSpec, where: Placement = SHARED, floor: int = 0
+    spec: RevisionSpec, where: Placement = SHARED, floor: int = 0, taken_by: str = ""
 ) -> dict[str, Any]:
     """One revision: Standard mode, and cluster-local so that KServe makes no route of its own.
 
-    It has at least `floor` replicas. The annotation of the rollout changes with each, so that an object that was
-    taken up again is told from one that was left to retire.
+    It has at least `floor` replicas. `taken_by`: the rollout that took the object up, this one where nothing is
+    said. It is another one for an object that was left to retire, so that a deletion that comes late is refused; and
+    the same as before for one whose pods are to stay: KServe copies annotations into their template.
     """
+    taken = {ROLLOUT: taken_by or spec.rollout_id}
     labels = {"headrace.dev/version": str(spec.version.number), VISIBILITY: "cluster-local"}
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
@@ -36,7 +38,7 @@ def inference_service(
             "name": spec.name,
             "namespace": serving_namespace(spec.tenant_id),
             "labels": deployment_labels(spec.tenant_id, spec.project, spec.deployment) | labels,
-            "annotations": {DEPLOYMENT_MODE: "Standard"} | rollout_annotations(spec, where),
+            "annotations": {DEPLOYMENT_MODE: "Standard"} | taken | run_annotations(where),
         },
         "spec": {
             "predictor": predictor(spec, where) | scaling(spec.settings.autoscaling, floor),
@@ -44,9 +46,9 @@ def inference_service(
     }
 
 
-def rollout_annotations(spec: RevisionSpec, where: Placement) -> dict[str, str]:
-    """Of which rollout it is, and whether it is to run: written either way, so that a stopped one starts again."""
-    return {ROLLOUT: spec.rollout_id} | (SUSPENSION if where.stopped else {STOP: "false"})
+def run_annotations(where: Placement) -> dict[str, str]:
+    """Whether it is to run: written either way, so that a stopped one starts again."""
+    return dict(SUSPENSION) if where.stopped else {STOP: "false"}
 
 
 def deployment_labels(tenant_id: str, project: str, deployment: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """What runs in a revision's pods: the same for each way of splitting traffic."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,14 +19,31 @@ CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop"
 GPU_TYPE = "karpenter.k8s.aws/instance-gpu-name"
 # A pod that goes still answers while the gateway learns that it is gone, and then ends what it has begun.
 DRAIN_SECONDS = 5
+# On the pods' template: which fields they were made of. It changes with those, and with nothing else.
+PODS = "headrace.dev/pods"
 SHARED = Placement()
 
 
 def predictor(spec: RevisionSpec, where: Placement = SHARED) -> dict[str, Any]:
     """`spec.predictor` without its size: see `scaling`.
 
-    `lifecycle.preStop.sleep` is Kubernetes' own since 1.30, so that no image needs a shell for it.
+    `lifecycle.preStop.sleep` is Kubernetes' own since 1.30, so that no image needs a shell for it. KServe copies the
+    annotations into the template of the pods (`components/predictor.go`), where `PODS` tells which ones are meant.
     """
+    told = {"annotations": {PODS: fingerprint(_predictor(spec, SHARED))}}
+    return told | _predictor(spec, where)
+
+
+def fingerprint(fields: Mapping[str, Any]) -> str:
+    """The same for the same fields, of whichever rollout they are: 16 hexadecimal digits.
+
+    Without the nodes of a tenant's own, to which running pods are brought apart from any rollout (`placing`).
+    """
+    content = json.dumps(fields, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _predictor(spec: RevisionSpec, where: Placement) -> dict[str, Any]:
     model = spec.runtime.protocol
     environment = spec.runtime.environment(spec.deployment)
     arguments = spec.runtime.arguments(spec.deployment)

@@ -2,19 +2,22 @@
 
 `Ready` of an InferenceService stays True while it progresses and its `observedGeneration` is a child's, so only
 what KServe says about the model's loading is taken from it; readiness is the Deployment's own and the Service's
-ready endpoints.
+ready endpoints. And a Deployment counts once its template is made of what was written last.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from controlplane.adapters.kserve_manifests import STOP
+from controlplane.adapters.kserve_predictors import PODS
 from controlplane.adapters.kserve_routes import Gateway, parent_of
 from controlplane.serving.ports import RevisionObservation, RevisionState
 
 Object = Mapping[str, Any]
 
-BROKEN = frozenset({"BlockedByFailedLoad", "InvalidSpec"})
+INVALID = "InvalidSpec"
+BROKEN = frozenset({"BlockedByFailedLoad", INVALID})
 
 
 def observe(
@@ -23,34 +26,63 @@ def observe(
     """The state of a revision from its InferenceService, its Deployment and its Service's EndpointSlices."""
     if service is None:
         return MISSING
-    failure = _failure(service)
+    predictor = service.get("spec", {}).get("predictor", {})
+    failure = find_load_failure(
+        service.get("status", {}).get("modelStatus", {}), is_written(predictor, deployment)
+    )
     if failure is not None:
         return failure
     if is_stopped(service):
         return RevisionObservation(
             RevisionState.PROGRESSING, "Stopped", "it is stopped and has no pods"
         )
-    return observe_workload(deployment, slices)
+    return observe_workload(predictor, deployment, slices)
 
 
 MISSING = RevisionObservation(RevisionState.MISSING, "NotFound", "it is not in the cluster")
 
 
-def observe_workload(deployment: Object | None, slices: Sequence[Object]) -> RevisionObservation:
-    """Ready, or why not yet."""
+def observe_workload(
+    predictor: Object, deployment: Object | None, slices: Sequence[Object]
+) -> RevisionObservation:
+    """Ready, or why not yet. `predictor` is what was written, of which KServe is to make the Deployment."""
     if deployment is None:
         return progressing("its Deployment is not there yet")
+    if not is_written(predictor, deployment):
+        return progressing("its Deployment is still the one of before")
+    answers = any(
+        _is_ready(endpoint) for part in slices for endpoint in part.get("endpoints") or []
+    )
     if not is_rolled_out(deployment):
-        return progressing("its Deployment is not rolled out yet")
-    if not any(_is_ready(endpoint) for part in slices for endpoint in part.get("endpoints") or []):
+        serves = answers and available_replicas(deployment) > 0
+        return replace(progressing("its Deployment is not rolled out yet"), serves=serves)
+    if not answers:
         return progressing("its Service has no ready endpoint yet")
     return RevisionObservation(RevisionState.READY)
 
 
-def find_load_failure(model_status: Object) -> RevisionObservation | None:
-    """What KServe says when a model cannot be loaded; a failure that is past is kept there, and is none."""
+def is_written(predictor: Object, deployment: Object | None) -> bool:
+    """Whether the pods of a Deployment are to be those of the predictor as it was written last.
+
+    An object that was written before it said what makes its pods is taken at its Deployment's word.
+    """
+    return deployment is None or carries(deployment.get("spec", {}).get("template", {}), predictor)
+
+
+def carries(template: Object, predictor: Object) -> bool:
+    wanted = (predictor.get("annotations") or {}).get(PODS)
+    found = template.get("metadata", {}).get("annotations") or {}
+    return wanted is None or found.get(PODS) == wanted
+
+
+def find_load_failure(model_status: Object, written: bool = True) -> RevisionObservation | None:
+    """What KServe says when a model cannot be loaded; a failure that is past is kept there, and is none.
+
+    Unless the pods are those that were `written` last it is about others. A spec of which no pods can be made never
+    comes to that.
+    """
     transition = model_status.get("transitionStatus", "")
-    if transition not in BROKEN:
+    if transition not in BROKEN or not (written or transition == INVALID):
         return None
     failure = model_status.get("lastFailureInfo", {})
     reason = str(failure.get("reason") or transition)
@@ -110,10 +142,6 @@ def _holds(conditions: Sequence[Object], kind: str, generation: object) -> bool:
         and condition.get("observedGeneration") == generation
         for condition in conditions
     )
-
-
-def _failure(service: Object) -> RevisionObservation | None:
-    return find_load_failure(service.get("status", {}).get("modelStatus", {}))
 
 
 def _is_ready(endpoint: Object) -> bool:

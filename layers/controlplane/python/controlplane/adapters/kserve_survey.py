@@ -6,13 +6,19 @@ field, its pods and its status, and writes no weights. That is seen during the r
 
 from collections.abc import Callable, Sequence
 
-from controlplane.adapters.cluster_facts import ClusterFacts, list_runtimes, read_facts
+from controlplane.adapters.cluster_facts import LEFT_OUT, ClusterFacts, list_runtimes, read_facts
+from controlplane.adapters.kserve_predictors import PODS
 from controlplane.adapters.kserve_routes import Gateway
 from controlplane.adapters.kubernetes_api import KubernetesApi
-from controlplane.adapters.rollout_changes import Surroundings
+from controlplane.adapters.rollout_changes import MARKS, Surroundings
 from controlplane.adapters.rollout_obstacles import find_obstacles
 from controlplane.reasons import Reason
-from controlplane.serving.cluster_ports import ClusterSurvey, Mechanism, Transition
+from controlplane.serving.cluster_ports import (
+    ROUTE_FEATURES,
+    ClusterSurvey,
+    Mechanism,
+    Transition,
+)
 
 USE_ROUTES = (
     "Install a Gateway API gateway and the Gateway that Headrace is set to; it needs nothing else."
@@ -44,7 +50,8 @@ def survey_of(facts: ClusterFacts, gateway: Gateway, runtimes: frozenset[str]) -
         if (refusal := _CHECKS[mechanism](facts, gateway)) is not None
     }
     usable = [mechanism for mechanism in _order(facts) if mechanism not in refusals]
-    return ClusterSurvey(tuple(usable), refusals, runtimes)
+    lacks = frozenset() if facts.features is None else ROUTE_FEATURES - facts.features
+    return ClusterSurvey(tuple(usable), refusals, runtimes, lacks)
 
 
 def _order(facts: ClusterFacts) -> Sequence[Mechanism]:
@@ -78,7 +85,7 @@ def _refuse_route(facts: ClusterFacts, gateway: Gateway) -> Reason | None:
             message=f"the Gateway {name} is not {waiting}",
             remedy="Look at its conditions: its class must have a controller that runs.",
         )
-    return None
+    return _refuse_untold(facts)
 
 
 def _unmet(facts: ClusterFacts, wanted: Sequence[str]) -> str:
@@ -98,7 +105,7 @@ def _refuse_knative(facts: ClusterFacts, gateway: Gateway) -> Reason | None:
             " heeded and the canary would get all traffic",
             remedy="Install Knative Serving and let KServe know it, or: " + USE_ROUTES,
         )
-    return None
+    return _refuse_marks(facts)
 
 
 def _refuse_spec_canary(facts: ClusterFacts, gateway: Gateway) -> Reason | None:
@@ -120,7 +127,36 @@ def _refuse_spec_canary(facts: ClusterFacts, gateway: Gateway) -> Reason | None:
             message="KServe makes no HTTPRoutes here, and without them a canary gets no traffic",
             remedy="Set enableGatewayApi to true in `ingress` of the ConfigMap inferenceservice-config.",
         )
-    return None
+    return _refuse_marks(facts)
+
+
+def _refuse_marks(facts: ClusterFacts) -> Reason | None:
+    """Where one object has all revisions, what a rollout notes on it must not reach pods: it would renew them all.
+
+    Source: KServe `components/predictor.go`, which copies every annotation but those of the list.
+    """
+    if "configmaps" in facts.hidden:
+        return _hidden("configmaps", "of KServe")
+    missing = sorted(set(MARKS) - facts.left_out)
+    if missing:
+        return Reason(
+            code="MarksReachPods",
+            message="KServe would copy a rollout's notes into its pods' template, and each note would replace all pods",
+            remedy=f"Add {', '.join(missing)} to {LEFT_OUT} in `inferenceService` of the ConfigMap "
+            "inferenceservice-config and restart KServe's controller, or: " + USE_ROUTES,
+        )
+    return _refuse_untold(facts)
+
+
+def _refuse_untold(facts: ClusterFacts) -> Reason | None:
+    """The one annotation that is meant for the pods."""
+    if PODS not in facts.left_out:
+        return None
+    return Reason(
+        code="PodsNotTold",
+        message=f"KServe keeps {PODS} from its pods, by which Headrace knows that they are the ones it asked for",
+        remedy=f"Take {PODS} out of {LEFT_OUT} in `inferenceService` of the ConfigMap inferenceservice-config.",
+    )
 
 
 def _refuse_group(facts: ClusterFacts, gateway: Gateway) -> Reason | None:

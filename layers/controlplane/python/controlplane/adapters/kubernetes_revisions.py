@@ -21,6 +21,7 @@ from controlplane.adapters.kubernetes_api import KubernetesApi
 from controlplane.adapters.tenant_namespaces import Placement, placement
 from controlplane.errors import ClusterRefusedError
 from controlplane.identifiers import serving_namespace
+from controlplane.serving.cluster_ports import ClusterChange
 from controlplane.serving.ports import RevisionObservation, RevisionSpec
 
 
@@ -51,10 +52,11 @@ class KubernetesRevisions:
 
     def apply_route(
         self, tenant_id: str, project: str, deployment: str, weights: Mapping[str, int]
-    ) -> None:
+    ) -> Sequence[ClusterChange]:
         manifest = http_route(tenant_id, project, deployment, weights, self._gateway)
         path = route_path(tenant_id, project, deployment)
         self._api.as_deployer(tenant_id).apply(path, manifest)
+        return (ClusterChange("apply", path, manifest),)
 
     def find_weights(
         self, tenant_id: str, project: str, deployment: str

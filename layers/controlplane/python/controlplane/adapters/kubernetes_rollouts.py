@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from controlplane.adapters.cluster_paths import service_path
+from controlplane.adapters.kserve_manifests import ROLLOUT
 from controlplane.adapters.kserve_routes import Gateway
 from controlplane.adapters.kubernetes_api import KubernetesApi
 from controlplane.adapters.kubernetes_revisions import placement_of
@@ -115,6 +117,7 @@ class KubernetesRollouts:
         return self._ended(transition, compiler.finish(transition, promoted=promoted))
 
     def restore(self, transition: Transition) -> Sequence[ClusterChange]:
+        transition = replace(transition, in_place=True)
         compiler = self._compiler(transition, self._around(self._deployer(transition), transition))
         changes = [as_last_word(change) for change in compiler.prepare(transition)]
         return self._ended(transition, changes)
@@ -144,7 +147,8 @@ class KubernetesRollouts:
         # A revision that is warm stays as large as it is: the way back waits for no more copies than there are.
         kept = replace(transition, stable=transition.canary) if transition.warm else transition
         replicas = self._observers[transition.mechanism].stable_replicas(api, kept)
-        return Surroundings(self._gateway, placement_of(api, transition.tenant_id), replicas)
+        where = placement_of(api, transition.tenant_id)
+        return Surroundings(self._gateway, where, replicas, _taken_by(api, transition))
 
     def _guarded(
         self, transition: Transition, changes: Sequence[ClusterChange]
@@ -172,6 +176,15 @@ class KubernetesRollouts:
 
     def _deployer(self, transition: Transition) -> KubernetesApi:
         return self._api.as_deployer(transition.tenant_id)
+
+
+def _taken_by(api: KubernetesApi, transition: Transition) -> str:
+    """Whose an object is whose pods are to stay: with another name in it they would be of another template."""
+    stays = transition.in_place or transition.warm
+    if not stays or transition.mechanism is not Mechanism.ROUTE:
+        return ""
+    found = api.find(service_path(transition.tenant_id, transition.canary.name)) or {"metadata": {}}
+    return str((found["metadata"].get("annotations") or {}).get(ROLLOUT, ""))
 
 
 def send(api: KubernetesApi, change: ClusterChange) -> None:

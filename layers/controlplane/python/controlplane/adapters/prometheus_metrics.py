@@ -94,15 +94,21 @@ class _UserQueries:
         self._namespace = serving_namespace(request.tenant_id)
         self._until = time.monotonic() + USER_SECONDS
 
-    def events(self, revision: str) -> dict[str, tuple[int, int]]:
-        """Bad and total of each EventMetric that there is an answer for. Without a bad one there is no series."""
-        found = {}
+    def events(self, revision: str) -> dict[str, tuple[int | None, int]]:
+        """Bad and total of each EventMetric that there is an answer for.
+
+        Where no bad one was ever seen there is no series of them, nor where it is missed: bad is None.
+        """
+        found: dict[str, tuple[int | None, int]] = {}
         for metric in self._request.policy.events:
             total = self._number(metric.total_query, revision)
-            if total is not None:
-                bad = self._number(metric.bad_query, revision, nothing=0.0)
-                if bad is not None:
-                    found[metric.name] = (min(_whole(bad), _whole(total)), _whole(total))
+            samples = None if total is None else self._samples(metric.bad_query, revision)
+            if total is None or samples is None:
+                continue
+            bad = _only(samples)
+            if bad is not None or not samples:
+                whole = None if bad is None else min(_whole(bad), _whole(total))
+                found[metric.name] = (whole, _whole(total))
         return found
 
     def values(self) -> dict[str, tuple[float | None, float | None]]:
@@ -112,8 +118,12 @@ class _UserQueries:
             for metric in self._request.policy.values
         }
 
-    def _number(self, query: str, revision: str, nothing: float | None = None) -> float | None:
-        """The one number that a query gives; None for none, several, or what is no number."""
+    def _number(self, query: str, revision: str) -> float | None:
+        samples = self._samples(query, revision)
+        return None if samples is None else _only(samples)
+
+    def _samples(self, query: str, revision: str) -> list[Sample] | None:
+        """What a query gives; None when it is not answered."""
         name = self._request.canary if revision == CANARY else self._request.stable
         if name is None or time.monotonic() > self._until:
             return None
@@ -125,13 +135,16 @@ class _UserQueries:
         seconds = _seconds_since(self._request, self._moment)
         try:
             confined = confine(query, self._namespace, places, since_seconds=seconds)
-            samples = self._api.query(confined, self._moment)
+            return self._api.query(confined, self._moment)
         except (PromQLError, MetricsUnavailableError):
             return None
-        if not samples:
-            return nothing
-        value = samples[0].value
-        return value if len(samples) == 1 and math.isfinite(value) else None
+
+
+def _only(samples: list[Sample]) -> float | None:
+    """The one number of an answer; None for none, several, or what is no number."""
+    if len(samples) != 1 or not math.isfinite(samples[0].value):
+        return None
+    return samples[0].value
 
 
 def _reading(queries: Mapping[str, Any], request: ReadingRequest, moment: datetime) -> str:

@@ -15,6 +15,10 @@ from controlplane.serving.ports import RevisionSpec
 TRAFFIC = "headrace.dev/traffic"
 TRAFFIC_ROLLOUT = "headrace.dev/traffic-rollout"
 TRAFFIC_SINCE = "headrace.dev/traffic-since"
+# How many replicas the stable predictor of `spec.canary` had when the rollout began: what it asks for now is more.
+HELD = "headrace.dev/held-replicas"
+# All that rollouts note on an object that other revisions share.
+MARKS = (TRAFFIC, TRAFFIC_ROLLOUT, TRAFFIC_SINCE, HELD)
 SHIFTING, PROMOTED, ROLLED_BACK = (
     TrafficMark.SHIFTING.value,
     TrafficMark.PROMOTED.value,
@@ -28,11 +32,13 @@ class Surroundings:
 
     `gateway` is the Gateway's namespace and name. `floor` is how many replicas the stable revision has: neither it
     nor the canary may have fewer while the rollout lasts. For a canary that is warm it is how many that one has.
+    `taken_by` is the rollout that took up the object of a revision that serves or is warm: it stays that one's.
     """
 
     gateway: tuple[str, str]
     where: Placement = SHARED
     floor: int = 0
+    taken_by: str = ""
 
 
 def applied(manifest: dict[str, Any]) -> ClusterChange:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.adapters.cluster_paths import llm_path
-from controlplane.adapters.kserve_manifests import deployment_labels, rollout_annotations
+from controlplane.adapters.kserve_manifests import ROLLOUT, deployment_labels, run_annotations
 from controlplane.adapters.kserve_predictors import (
     POD_SECURITY,
+    SHARED,
     container_fields,
+    fingerprint,
     grace_seconds,
     placed,
     scaling,
@@ -31,6 +33,7 @@ from controlplane.adapters.rollout_changes import (
     stable_of,
 )
 from controlplane.adapters.tenant_access import MODELS
+from controlplane.adapters.tenant_namespaces import Placement
 from controlplane.identifiers import route_name, serving_namespace
 from controlplane.serving.cluster_ports import ClusterChange, Traffic, Transition
 from controlplane.serving.ports import RevisionSpec
@@ -41,6 +44,9 @@ LARGEST_WEIGHT = 1_000_000
 # A member that begins with 0 may cause failures until the gateway knows it; one part in ten thousand does not count.
 FIRST_WEIGHT = 1
 WEIGHT = "/spec/router/route/weight"
+# KServe's own name of the model server's container, and the variable that tells what its pods are made of.
+MAIN = "main"
+PODS_VARIABLE = "HEADRACE_PODS"
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,14 @@ class GroupCompiler:
     around: Surroundings
 
     def prepare(self, transition: Transition) -> Sequence[ClusterChange]:
-        weight = STABLE_WEIGHT if transition.stable is None else FIRST_WEIGHT
-        return [applied(self._service(transition, weight))]
+        """The stable member is marked first: what a rollout before this one sends late is refused from then on.
+
+        It gets the weight that shares are reckoned with, which that rollout's end may not have come to.
+        """
+        if transition.stable is None:
+            return [applied(self._service(transition, STABLE_WEIGHT))]
+        stable = taken_over(transition, transition.stable.name, STABLE_WEIGHT)
+        return [stable, applied(self._service(transition, FIRST_WEIGHT))]
 
     def shift(self, transition: Transition, traffic: Traffic) -> Sequence[ClusterChange]:
         """Refused by the cluster unless the object still is the canary's, and still on its way."""
@@ -102,7 +114,8 @@ class GroupCompiler:
                 "name": spec.name,
                 "namespace": serving_namespace(spec.tenant_id),
                 "labels": deployment_labels(spec.tenant_id, spec.project, spec.deployment) | labels,
-                "annotations": rollout_annotations(spec, self.around.where)
+                "annotations": {ROLLOUT: spec.rollout_id}
+                | run_annotations(self.around.where)
                 | marks(transition, SHIFTING),
             },
             "spec": {
@@ -128,22 +141,31 @@ class GroupCompiler:
         }
 
     def _template(self, spec: RevisionSpec) -> dict[str, Any]:
-        environment = variables(spec.runtime.environment(spec.deployment))
-        arguments = spec.runtime.arguments(spec.deployment)
-        return {
-            "serviceAccountName": MODELS,
-            "securityContext": POD_SECURITY,
-            "terminationGracePeriodSeconds": grace_seconds(spec),
-            **placed(spec, self.around.where),
-            "containers": [
-                {
-                    "name": "main",
-                    **({"args": arguments} if arguments else {}),
-                    **({"env": environment} if environment else {}),
-                    **container_fields(spec),
-                }
-            ],
-        }
+        """An LLMInferenceService's annotations do not reach its pods: what they are made of is told by a variable."""
+        fields = _pod_fields(spec, self.around.where)
+        (container,) = fields["containers"]
+        made_of = {"model": spec.version.uri} | _pod_fields(spec, SHARED)
+        told = {"name": PODS_VARIABLE, "value": fingerprint(made_of)}
+        return fields | {"containers": [container | {"env": [*container["env"], told]}]}
+
+
+def _pod_fields(spec: RevisionSpec, where: Placement) -> dict[str, Any]:
+    environment = variables(spec.runtime.environment(spec.deployment))
+    arguments = spec.runtime.arguments(spec.deployment)
+    return {
+        "serviceAccountName": MODELS,
+        "securityContext": POD_SECURITY,
+        "terminationGracePeriodSeconds": grace_seconds(spec),
+        **placed(spec, where),
+        "containers": [
+            {
+                "name": MAIN,
+                **({"args": arguments} if arguments else {}),
+                "env": environment,
+                **container_fields(spec),
+            }
+        ],
+    }
 
 
 def weight_for(percent: int) -> int:
@@ -152,8 +174,17 @@ def weight_for(percent: int) -> int:
 
 
 def _weighed(transition: Transition, spec: RevisionSpec, weight: int, phase: str) -> ClusterChange:
-    change = {"metadata": {"annotations": marks(transition, phase)}} | _weight(weight)
-    return merged(_path(spec), change)
+    return _marked(transition, spec.name, phase, _weight(weight))
+
+
+def taken_over(transition: Transition, name: str, weight: int | None = None) -> ClusterChange:
+    """A member that is not the canary says whose the group's traffic is now."""
+    return _marked(transition, name, SHIFTING, {} if weight is None else _weight(weight))
+
+
+def _marked(transition: Transition, name: str, phase: str, change: dict[str, Any]) -> ClusterChange:
+    annotations = {"metadata": {"annotations": marks(transition, phase)}}
+    return merged(llm_path(transition.tenant_id, name), annotations | change)
 
 
 def _weight(weight: int) -> dict[str, Any]:

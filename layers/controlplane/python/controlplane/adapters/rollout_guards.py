@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from controlplane.adapters.kserve_manifests import STOP, SUSPENSION
 from controlplane.adapters.rollout_changes import (
     ROLLED_BACK,
     TRAFFIC,
@@ -38,14 +39,18 @@ def tie_end(
     path: str,
     transition: Transition,
 ) -> Sequence[ClusterChange]:
-    """The same for what is done after the end; nothing when a rollout that began later has written the traffic."""
+    """The same for what is done after the end; nothing when a rollout that began later has written the traffic.
+
+    And what was stopped after the end stays so.
+    """
     if found is None:
         return changes
-    annotations = _annotations(found)
-    mine = annotations.get(TRAFFIC_ROLLOUT, "") in ("", transition.rollout_id)
-    if not mine and annotations.get(TRAFFIC_SINCE, "") >= transition.began:
+    if is_a_later_ones(found, transition):
         return []
-    return [_at(change, found) if change.path == path else change for change in changes]
+    return [
+        _at(_left_stopped(change, found), found) if change.path == path else change
+        for change in changes
+    ]
 
 
 def mark_of(found: Mapping[str, Any] | None, transition: Transition) -> TrafficMark:
@@ -55,6 +60,13 @@ def mark_of(found: Mapping[str, Any] | None, transition: Transition) -> TrafficM
         return TrafficMark.NONE
     said = annotations.get(TRAFFIC, "")
     return TrafficMark(said) if said in list(TrafficMark) else TrafficMark.NONE
+
+
+def is_a_later_ones(found: Mapping[str, Any], transition: Transition) -> bool:
+    """Whether a rollout that began later has written the object's traffic."""
+    annotations = _annotations(found)
+    mine = annotations.get(TRAFFIC_ROLLOUT, "") in ("", transition.rollout_id)
+    return not mine and annotations.get(TRAFFIC_SINCE, "") >= transition.began
 
 
 def as_last_word(change: ClusterChange) -> ClusterChange:
@@ -80,6 +92,17 @@ def _tied(change: ClusterChange, found: Mapping[str, Any], done: TrafficMark) ->
             f"this rollout has left the traffic of {found['metadata']['name']} as {done} already"
         )
     return _at(change, found)
+
+
+def _left_stopped(change: ClusterChange, found: Mapping[str, Any]) -> ClusterChange:
+    """An object that is applied whole says that it is to run; whether it is, was said since."""
+    present = _annotations(found)
+    if change.verb != "apply" or present.get(STOP) != "true":
+        return change
+    metadata = change.body["metadata"]
+    others = {k: v for k, v in metadata["annotations"].items() if k not in SUSPENSION}
+    kept = others | {name: present[name] for name in SUSPENSION if name in present}
+    return replace(change, body=change.body | {"metadata": metadata | {"annotations": kept}})
 
 
 def _at(change: ClusterChange, found: Mapping[str, Any]) -> ClusterChange:

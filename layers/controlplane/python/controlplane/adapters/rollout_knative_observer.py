@@ -12,6 +12,7 @@ from controlplane.adapters.kserve_manifests import DEPLOYMENT_MODE
 from controlplane.adapters.kserve_readiness import (
     MISSING,
     available_replicas,
+    carries,
     find_load_failure,
     progressing,
 )
@@ -39,7 +40,7 @@ class KnativeObserver:
             return _nothing(transition)
         name = f"{route_name(transition.project, transition.deployment)}-predictor"
         knative = api.find(knative_path(transition.tenant_id, name)) or {}
-        newest = _made_of(knative, transition.canary.version.uri)
+        newest = _made_of(knative, transition.canary.version.uri, service)
         shares = _shares(knative)
         settled = _is_settled(service, knative, shares)
         canary_percent = shares.get(newest, 0) if newest else 0
@@ -101,12 +102,14 @@ def _component(service: Object) -> Object:
     return found
 
 
-def _made_of(knative: Object, uri: str) -> str | None:
-    """The newest revision, if it is made of this model and the Service's controller has seen what was written."""
+def _made_of(knative: Object, uri: str, service: Object) -> str | None:
+    """The newest revision, if it is made of this model as it was written, and the Service's controller has seen it."""
     if not knative or not _is_current(knative):
         return None
-    template = knative.get("spec", {}).get("template", {}).get("metadata", {})
-    if (template.get("annotations") or {}).get(SOURCE) != uri:
+    template = knative.get("spec", {}).get("template", {})
+    if (template.get("metadata", {}).get("annotations") or {}).get(SOURCE) != uri:
+        return None
+    if not carries(template, service["spec"]["predictor"]):
         return None
     return str(knative["status"].get("latestCreatedRevisionName") or "") or None
 

@@ -39,8 +39,9 @@ class RouteCompiler:
 
     def prepare(self, transition: Transition) -> Sequence[ClusterChange]:
         """The stable revision's size is held first, lest its autoscaler takes away what a rollback needs."""
-        canary = applied(inference_service(transition.canary, self.around.where, self.around.floor))
-        return [*_held(transition, self.around), canary]
+        around = self.around
+        canary = inference_service(transition.canary, around.where, around.floor, around.taken_by)
+        return [*_held(transition, around), applied(canary)]
 
     def shift(self, transition: Transition, traffic: Traffic) -> Sequence[ClusterChange]:
         canary, stable = transition.canary.name, stable_of(transition).name

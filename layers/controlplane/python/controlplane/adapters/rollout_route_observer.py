@@ -46,6 +46,8 @@ class RouteObserver:
             stable_replicas=stable_replicas,
             canary_replicas=canary_replicas,
             mark=mark_of(route, transition),
+            routed=route is not None,
+            asked_percent=shares.get(transition.canary.name, 0) if route else None,
         )
 
     def stable_replicas(self, api: KubernetesApi, transition: Transition) -> int:

@@ -6,7 +6,7 @@ from controlplane.adapters.cluster_paths import service_path
 from controlplane.adapters.kserve_manifests import (
     DEPLOYMENT_MODE,
     deployment_labels,
-    rollout_annotations,
+    run_annotations,
 )
 from controlplane.adapters.rollout_changes import Surroundings
 from controlplane.identifiers import route_name, serving_namespace
@@ -24,7 +24,7 @@ def shared_service(
     **fields: Any,
 ) -> dict[str, Any]:
     """The deployment's InferenceService, of which `spec` is the revision that its predictor is made of."""
-    labels = {"headrace.dev/version": str(spec.version.number)}
+    labels = version_label(spec)
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
@@ -34,12 +34,17 @@ def shared_service(
             "labels": deployment_labels(spec.tenant_id, spec.project, spec.deployment) | labels,
             "annotations": {
                 DEPLOYMENT_MODE: mode,
-                **rollout_annotations(spec, around.where),
+                **run_annotations(around.where),
                 **annotations,
             },
         },
         "spec": fields,
     }
+
+
+def version_label(spec: RevisionSpec) -> dict[str, str]:
+    """By which the figures of a revision's pods are told from others'."""
+    return {"headrace.dev/version": str(spec.version.number)}
 
 
 def shared_path(transition: Transition) -> str:

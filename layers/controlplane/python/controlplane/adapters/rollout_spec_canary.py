@@ -9,6 +9,7 @@ from typing import Any
 
 from controlplane.adapters.kserve_predictors import predictor, scaling
 from controlplane.adapters.rollout_changes import (
+    HELD,
     PROMOTED,
     ROLLED_BACK,
     SHIFTING,
@@ -21,7 +22,12 @@ from controlplane.adapters.rollout_changes import (
     refuse_extras,
     stable_of,
 )
-from controlplane.adapters.rollout_shared_service import STANDARD, shared_path, shared_service
+from controlplane.adapters.rollout_shared_service import (
+    STANDARD,
+    shared_path,
+    shared_service,
+    version_label,
+)
 from controlplane.errors import ClusterRefusedError
 from controlplane.serving.cluster_ports import ClusterChange, Traffic, Transition
 from controlplane.serving.ports import RevisionSpec
@@ -34,8 +40,6 @@ NOT_A_CANARYS = frozenset(
 
 # KServe's own name of a model's container. The definition asks for it in a canary, and in the predictor it does not.
 CONTAINER = "kserve-container"
-# How many replicas the stable predictor had when the rollout began: what it asks for now is more.
-HELD = "headrace.dev/held-replicas"
 
 
 @dataclass(frozen=True)
@@ -120,16 +124,20 @@ class SpecCanaryCompiler:
 
     def _entry(self, transition: Transition, size: int, percent: int) -> dict[str, Any]:
         """The replicas are said, never left to follow from the percentage: at 0 % there would be none."""
-        fields = predictor(transition.canary, self.around.where)
+        fields = self._predictor(transition.canary)
         fields["model"] = {"name": CONTAINER} | fields["model"]
         entry = {"name": predictor_name(transition.canary), "minReplicas": size} | fields
         return {"spec": {"canary": [{"trafficPercent": percent, "predictor": entry}]}}
 
     def _service(self, transition: Transition, spec: RevisionSpec, phase: str) -> dict[str, Any]:
         size = scaling(spec.settings.autoscaling, self.around.floor)
-        fields = {"name": predictor_name(spec)} | predictor(spec, self.around.where) | size
+        fields = {"name": predictor_name(spec)} | self._predictor(spec) | size
         found = marks(transition, phase)
         return shared_service(spec, self.around, STANDARD, found, predictor=fields, canary=[])
+
+    def _predictor(self, spec: RevisionSpec) -> dict[str, Any]:
+        """With the version's label its own: the object's would be on both revisions' pods, and change under them."""
+        return {"labels": version_label(spec)} | predictor(spec, self.around.where)
 
 
 def predictor_name(spec: RevisionSpec) -> str:

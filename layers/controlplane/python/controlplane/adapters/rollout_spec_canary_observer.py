@@ -9,15 +9,16 @@ from controlplane.adapters.kserve_readiness import (
     available_replicas,
     find_load_failure,
     is_accepted_everywhere,
+    is_written,
     observe_workload,
 )
 from controlplane.adapters.kubernetes_api import KubernetesApi
 from controlplane.adapters.kubernetes_revisions import find_workload
-from controlplane.adapters.rollout_changes import TRAFFIC_ROLLOUT
+from controlplane.adapters.rollout_changes import HELD, TRAFFIC_ROLLOUT
 from controlplane.adapters.rollout_guards import mark_of, tie, tie_end
 from controlplane.adapters.rollout_shared_service import STANDARD, shared_path
 from controlplane.adapters.rollout_shares import percentages
-from controlplane.adapters.rollout_spec_canary import HELD, predictor_name
+from controlplane.adapters.rollout_spec_canary import predictor_name
 from controlplane.errors import ClusterRefusedError
 from controlplane.identifiers import route_name
 from controlplane.serving.cluster_ports import ClusterChange, Transition, TransitionObservation
@@ -38,12 +39,14 @@ class SpecCanaryObserver:
         place = (transition.tenant_id, transition.project, transition.deployment)
         route = api.find(route_path(*place))
         weights = _weights(route, route_name(transition.project, transition.deployment))
-        canary, canary_replicas = _workload(api, transition, transition.canary)
-        failure = _failure(service, transition.canary, weights)
+        written = _predictor(service, transition.canary)
+        canary, canary_replicas, made = _workload(api, transition, transition.canary, written)
+        failure = _failure(service, transition.canary, weights, made)
         settled = _is_settled(service, route, weights)
         stable, stable_replicas = None, 0
         if transition.stable is not None:
-            stable, stable_replicas = _workload(api, transition, transition.stable)
+            written = _predictor(service, transition.stable)
+            stable, stable_replicas, _ = _workload(api, transition, transition.stable, written)
         shares = percentages(weights)
         return TransitionObservation(
             canary=failure or canary,
@@ -56,6 +59,7 @@ class SpecCanaryObserver:
             stable_replicas=stable_replicas,
             canary_replicas=canary_replicas,
             mark=mark_of(service, transition),
+            asked_percent=_asked(service).get(predictor_name(transition.canary), 0),
         )
 
     def stable_replicas(self, api: KubernetesApi, transition: Transition) -> int:
@@ -94,16 +98,25 @@ class SpecCanaryObserver:
         return [first, *changes[len(changes) - len(rest) :]]
 
 
+def _predictor(service: Object, spec: RevisionSpec) -> Object:
+    """What is written of a revision: the predictor's own, or an entry's; empty where neither is."""
+    entries = service["spec"].get("canary") or []
+    predictors: list[Object] = [service["spec"]["predictor"], *(e["predictor"] for e in entries)]
+    name = predictor_name(spec)
+    return next((each for each in predictors if each.get("name") == name), {})
+
+
 def _failure(
-    service: Object, canary: RevisionSpec, weights: Mapping[str, int]
+    service: Object, canary: RevisionSpec, weights: Mapping[str, int], made: bool
 ) -> RevisionObservation | None:
+    """`made`: its Deployment is made of what was written last."""
     name = predictor_name(canary)
     statuses = service.get("status", {}).get("canaryStatuses") or []
     status = next((each for each in statuses if each.get("name") == name), None)
     if status is None:
         of_service = service.get("status", {}).get("modelStatus", {})
-        return find_load_failure(of_service) if _is_stable(service, name) else None
-    failure = find_load_failure(status.get("modelStatus") or {})
+        return find_load_failure(of_service, made) if _is_stable(service, name) else None
+    failure = find_load_failure(status.get("modelStatus") or {}, made)
     if failure is not None:
         return failure
     if status.get("ready") and status.get("trafficPercent") and name not in weights:
@@ -123,13 +136,18 @@ def _is_settled(service: Object, route: Object | None, weights: Mapping[str, int
     """Whether the route has the weights that are asked for, and the gateway has taken them over."""
     if route is None or not is_accepted_everywhere(route):
         return False
+    shares = percentages(weights)
+    return all(shares.get(name, 0) == percent for name, percent in _asked(service).items())
+
+
+def _asked(service: Object) -> dict[str, int]:
+    """The shares that the object asks for, by predictor name."""
     wanted = {
         str(entry["predictor"]["name"]): int(entry["trafficPercent"])
         for entry in service["spec"].get("canary") or []
     }
     wanted[str(service["spec"]["predictor"].get("name", ""))] = 100 - sum(wanted.values())
-    shares = percentages(weights)
-    return all(shares.get(name, 0) == percent for name, percent in wanted.items())
+    return wanted
 
 
 def _weights(route: Object | None, service: str) -> dict[str, int]:
@@ -147,11 +165,13 @@ def _share(shares: Mapping[str, int], spec: RevisionSpec) -> int:
 
 
 def _workload(
-    api: KubernetesApi, transition: Transition, spec: RevisionSpec
-) -> tuple[RevisionObservation, int]:
+    api: KubernetesApi, transition: Transition, spec: RevisionSpec, predictor: Object
+) -> tuple[RevisionObservation, int, bool]:
+    """How it is, its replicas, and whether its Deployment is made of the predictor."""
     name = _workload_name(transition, spec)
     deployment, slices = find_workload(api, transition.tenant_id, name)
-    return observe_workload(deployment, slices), available_replicas(deployment)
+    observed = observe_workload(predictor, deployment, slices)
+    return observed, available_replicas(deployment), is_written(predictor, deployment)
 
 
 def _workload_name(transition: Transition, spec: RevisionSpec) -> str:

@@ -16,6 +16,7 @@ from controlplane.adapters.kubernetes_revisions import (
 )
 from controlplane.errors import ClusterRefusedError
 from controlplane.identifiers import route_name
+from controlplane.serving.cluster_ports import ClusterChange
 
 VERSION = "headrace.dev/version"
 Object = Mapping[str, Any]
@@ -42,15 +43,18 @@ class _SharedRevisions(ABC):
 
     def apply_route(
         self, tenant_id: str, project: str, deployment: str, weights: Mapping[str, int]
-    ) -> None:
+    ) -> Sequence[ClusterChange]:
         """All traffic to one revision; another split is a rollout's."""
         name = route_name(project, deployment)
         path = service_path(tenant_id, name)
         api = self._api.as_deployer(tenant_id)
         service = api.find(path)
         (wanted,) = [revision for revision, weight in weights.items() if weight]
-        if service is not None and self._weights(name, service).get(wanted) != 100:
-            api.merge(path, {"spec": self._all_to(wanted, service)})
+        if service is None or self._weights(name, service).get(wanted) == 100:
+            return ()
+        change = ClusterChange("merge-patch", path, {"spec": self._all_to(wanted, service)})
+        api.merge(path, change.body)
+        return (change,)
 
     def delete_route(self, tenant_id: str, project: str, deployment: str) -> None:
         path = service_path(tenant_id, route_name(project, deployment))

@@ -52,7 +52,7 @@ class TurnInput(RolloutInput):
 
 
 class WaitInput(RolloutInput):
-    """The wait for the next tick. `commands`: the last that the tick before took in."""
+    """The wait for the next tick. `commands`: the last that the tick before has seen."""
 
     token: str = Field(repr=False)
     commands: int

@@ -10,6 +10,7 @@ from controlplane.errors import (
     UnavailableError,
 )
 from controlplane.identifiers import now
+from controlplane.serving.analysis import Unanswered
 from controlplane.serving.announcements import visible, what_is_visible
 from controlplane.serving.cluster_ports import (
     ClusterChange,
@@ -32,6 +33,7 @@ from controlplane.serving.rollout import (
     RolloutReference,
     end_rollout,
     read_owned,
+    refusals_explained,
 )
 from controlplane.serving.states import Phase
 
@@ -46,7 +48,7 @@ HAND_OVER = "HandOver"
 
 @dataclass(frozen=True)
 class Turn:
-    """What the state machine goes on with, after how many seconds; `commands`: the last that was taken in."""
+    """What the state machine goes on with, after how many seconds; `commands`: a later one than this ends the wait."""
 
     next: str
     seconds: int
@@ -73,6 +75,7 @@ class _Looked:
     changes: tuple[ClusterChange, ...] = ()
 
 
+@refusals_explained()
 def advance_rollout(
     reference: RolloutReference,
     turn: int,
@@ -84,7 +87,7 @@ def advance_rollout(
 
     At most one read and one write of the table. A cluster that does not answer changes nothing: the rollout is
     looked at again a little later. Raises RolloutNotActiveError, ConcurrentChangeError (call it again),
-    ClusterRefusedError, and RolloutFailedError when the cluster is out of reach long after the deadline.
+    and RolloutFailedError for what the cluster refuses, or when it is out of reach long after the deadline.
     """
     owned = read_owned(reference, deployments)
     try:
@@ -106,8 +109,8 @@ def _look(owned: Owned, plan: FrozenPlan, tools: Tools) -> _Looked:
     before, moment = owned.progress, now()
     commands = [given for given in owned.active.commands if given.number > before.commands]
     observation = tools.cluster.observe(transition)
-    _send_probes(transition, plan, owned, tools.prober)
-    judged = judge_tick(owned, plan, observation, moment, tools.metrics)
+    unanswered = before.unanswered.plus(_send_probes(transition, plan, owned, tools.prober))
+    judged = judge_tick(owned, plan, observation, moment, tools.metrics, unanswered)
     seen = Situation(
         policy=plan.policy,
         has_stable=plan.stable is not None,
@@ -119,8 +122,10 @@ def _look(owned: Owned, plan: FrozenPlan, tools: Tools) -> _Looked:
         ready_by=owned.active.ready_by,
         deadline=owned.active.deadline,
         least=plan.stable.settings.autoscaling.min_replicas if plan.stable else 0,
+        canary_least=plan.canary.settings.autoscaling.min_replicas,
     )
-    decision = decide(before.with_changes(evidence=judged.evidence), seen)
+    known = before.with_changes(evidence=judged.evidence, unanswered=unanswered)
+    decision = decide(known, seen)
     changes = carry_out(decision.effects, transition, tools.cluster)
     if not decision.look_again:
         return _Looked(decision, observation, seen, tuple(changes))
@@ -148,15 +153,19 @@ def _look_again(
     return _Looked(second, observation, seen, tuple(changes))
 
 
-def _send_probes(transition: Transition, plan: FrozenPlan, owned: Owned, prober: Prober) -> None:
+def _send_probes(
+    transition: Transition, plan: FrozenPlan, owned: Owned, prober: Prober
+) -> Unanswered:
+    """Those that were not answered in time: a revision that hangs fails by them."""
     progress, probe = owned.progress, plan.canary.settings.probe
     stepping = progress.phase in (Phase.STEPPING, Phase.AWAITING_APPROVAL)
     if not stepping or probe is None or not plan.policy.steps[progress.step].probes:
-        return
+        return Unanswered()
     try:
-        prober.send(transition, probe)
+        return prober.send(transition, probe)
     except UnavailableError as away:
         logger.warning("the probes of a tick were not sent: %s", away)
+        return Unanswered()
 
 
 def _wait_for_cluster(
@@ -170,7 +179,8 @@ def _wait_for_cluster(
             f"the cluster did not answer until long after the deadline: {away}",
             remedy="Ask for a rollout again when the cluster is reachable.",
         ) from away
-    commands = owned.progress.commands
+    # They are taken in when the cluster is back: only what is said from now on asks for another look before then.
+    commands = active.given
     if turn < MAX_TURNS:
         return Turn(Next.TICK, OUTAGE_SECONDS, commands)
     after, event = what_is_visible(owned, owned.progress, hand_over=True)
@@ -183,7 +193,7 @@ def _save(
     owned: Owned, looked: _Looked, deployments: DeploymentRepository, *, hand_over: bool
 ) -> None:
     progress = looked.decision.progress
-    silent = progress == owned.progress and progress.phase is Phase.PREPARING
+    silent = progress == owned.progress and looked.seen.judgement is None
     if silent and not looked.changes and not hand_over:
         return
     progress = progress.with_changes(ticks=owned.progress.ticks + 1)

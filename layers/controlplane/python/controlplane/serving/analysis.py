@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -89,8 +89,8 @@ class AnalysisPolicy(BaseModel):
 
     `false_alarm`: the chance that a canary as good as the stable revision is ever rolled back, over the whole
     rollout and all checks but `values`, which follow no law. `confidence`: of a Pass. `min_requests`: of the canary in
-    a step, before it can pass.
-    `max_age_seconds`: older data is stale.
+    a step, before it can pass. `max_age_seconds`: older data is stale, and as long is looked again before a step ends
+    for want of figures.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,7 +117,8 @@ class RevisionCounts(BaseModel):
 
     `latency_counts[i]` are the answers that took at most `latency_bounds[i]` milliseconds and more than the bound
     before; the last count, one more than there are bounds, took longer than all. `events` are bad and total of each
-    EventMetric.
+    EventMetric that there is an answer for; bad is None where that query found no series: there were no bad ones yet,
+    or they were missed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -126,7 +127,17 @@ class RevisionCounts(BaseModel):
     errors: int = 0
     latency_bounds: tuple[float, ...] = ()
     latency_counts: tuple[int, ...] = ()
-    events: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    events: dict[str, tuple[int | None, int]] = Field(default_factory=dict)
+
+
+class Unanswered(NamedTuple):
+    """Probes that a revision did not answer within their time limit. A tuple, which is short as JSON."""
+
+    canary: int = 0
+    stable: int = 0
+
+    def plus(self, other: "Unanswered") -> "Unanswered":
+        return Unanswered(self.canary + other.canary, self.stable + other.stable)
 
 
 class Reading(BaseModel):
@@ -145,6 +156,23 @@ class Reading(BaseModel):
     canary: RevisionCounts | None
     values: dict[str, tuple[float | None, float | None]] = Field(default_factory=dict)
     generation: str = ""
+
+    def with_unanswered(self, probes: Unanswered) -> Self:
+        """The same, with these probes as requests that failed: no source counts what its caller gave up."""
+        return self.model_copy(
+            update={
+                "canary": _with_failures(self.canary, probes.canary),
+                "stable": _with_failures(self.stable, probes.stable),
+            }
+        )
+
+
+def _with_failures(counts: RevisionCounts | None, failures: int) -> RevisionCounts | None:
+    if not failures:
+        return counts
+    found = counts or RevisionCounts()
+    added = {"requests": found.requests + failures, "errors": found.errors + failures}
+    return found.model_copy(update=added)
 
 
 class CheckResult(BaseModel):

@@ -1,9 +1,11 @@
 """What is done when a rollout has ended, however it did: nothing is held for it any more, and its evidence is kept."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from controlplane.identifiers import now
 from controlplane.requests import PageRequest
-from controlplane.serving.cluster_ports import RolloutCluster
+from controlplane.serving.cluster_ports import ClusterChange, RolloutCluster
 from controlplane.serving.metric_ports import EvidenceStore
 from controlplane.serving.model import (
     Deployment,
@@ -14,7 +16,8 @@ from controlplane.serving.model import (
 )
 from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.preflight import transition_between
-from controlplane.serving.progress import Tick
+from controlplane.serving.preparation import as_written
+from controlplane.serving.progress import Progress, Tick
 from controlplane.serving.retirement import Place, Revisions, take_traffic_off
 from controlplane.serving.states import Phase
 
@@ -35,18 +38,45 @@ def finish_rollout(
 
     What is undone is what the deployment's last rollout did, whichever one asks: an older one's end that comes late
     moves no traffic of a newer one, and where one was left alone because the next had begun, that next one's end
-    does the same, though it may have done nothing itself.
+    does the same, though it may have done nothing itself. What was written, as far as it came, becomes a tick of the
+    rollout that asks, or of that last one where none does: an execution died, and another one undoes what it left.
     """
     place = (tenant_id, project, name)
-    deployment, rollout = deployments.find(*place, rollout_id or None)
+    deployment, ended = deployments.find(*place, rollout_id or None)
     if deployment is None or deployment.active is not None:
         return
-    take_traffic_off(Place(tenant_id, project, deployment), revisions)
-    last = deployment.carried_out
+    last, rollout = deployment.carried_out, ended
     if last != rollout_id:
         _, rollout = deployments.find(*place, last) if last else (None, None)
-    if rollout is not None and rollout.plan is not None:
-        _undo(place, rollout, rollout.plan, deployment, cluster)
+    told = ended or rollout
+    changes: list[ClusterChange] = []
+    try:
+        take_traffic_off(Place(tenant_id, project, deployment), revisions, changes)
+        if rollout is not None and rollout.plan is not None:
+            changes += _undo(place, rollout, rollout.plan, deployment, cluster)
+    finally:
+        if told is not None and changes:
+            _record(tenant_id, project, told, changes, deployments)
+
+
+def _record(
+    tenant_id: str,
+    project: str,
+    rollout: Rollout,
+    changes: Sequence[ClusterChange],
+    deployments: DeploymentRepository,
+) -> None:
+    progress = rollout.progress or Progress()
+    tick = Tick(
+        rollout_id=rollout.rollout_id,
+        number=progress.ticks + 1,
+        at=now(),
+        phase=progress.phase,
+        percent=0 if rollout.state is not RolloutState.PROMOTED else 100,
+        changes=as_written(changes),
+        note="after the end",
+    )
+    deployments.record_closing(tenant_id, project, rollout, tick)
 
 
 def _undo(
@@ -55,22 +85,23 @@ def _undo(
     plan: FrozenPlan,
     deployment: Deployment,
     cluster: RolloutCluster,
-) -> None:
+) -> Sequence[ClusterChange]:
     """Whoever serves gets the settings that the deployment's item has of it, whatever was tried since."""
     promoted, stable = rollout.state is RolloutState.PROMOTED, deployment.stable
     in_place = plan.stable is None and not promoted
     served = plan.canary if promoted or plan.stable is None else plan.stable
     if stable is None or served.version.number != stable.model_version:
-        return
+        return ()
     changed = "canary" if served is plan.canary else "stable"
     mechanism = stable.mechanism if in_place else plan.mechanism
     own = served.model_copy(update={"settings": stable.settings})
     frozen = plan.model_copy(update={changed: own, "mechanism": mechanism})
     way = transition_between(*place, rollout.rollout_id, rollout.started_at, frozen)
     if not in_place:
-        cluster.finish(way, promoted=promoted)
-    elif deployment.serving is ServingState.RUNNING:  # to write it again starts what was stopped
-        cluster.restore(way)
+        return cluster.finish(way, promoted=promoted)
+    if deployment.serving is ServingState.RUNNING:  # to write it again starts what was stopped
+        return cluster.restore(way)
+    return ()
 
 
 def write_evidence(
@@ -88,7 +119,7 @@ def write_evidence(
 
     The rollout; None when there is none that has ended. It may be repeated.
     """
-    _, rollout = _find_ended(tenant_id, project, name, rollout_id, deployments)
+    rollout = find_ended(tenant_id, project, name, rollout_id, deployments=deployments)
     if rollout is None:
         return None
     ticks = read_ticks(tenant_id, project, name, rollout.rollout_id, deployments)
@@ -143,14 +174,17 @@ def read_ticks(
         after = page.next_after
 
 
-def _find_ended(
-    tenant_id: str, project: str, name: str, rollout_id: str, deployments: DeploymentRepository
-) -> tuple[Deployment | None, Rollout | None]:
+def find_ended(
+    tenant_id: str,
+    project: str,
+    name: str,
+    rollout_id: str,
+    *,
+    deployments: DeploymentRepository,
+) -> Rollout | None:
     """The rollout of that name; without one, the deployment's last. None while it has not ended."""
     deployment, rollout = deployments.find(tenant_id, project, name, rollout_id or None)
     if not rollout_id and deployment is not None and deployment.last_rollout is not None:
         last = deployment.last_rollout.rollout_id
         _, rollout = deployments.find(tenant_id, project, name, last)
-    if rollout is None or rollout.state in _OPEN:
-        return deployment, None
-    return deployment, rollout
+    return None if rollout is None or rollout.state in _OPEN else rollout

@@ -21,6 +21,7 @@ class Transition:
     """A deployment on its way from one revision to the next; `stable` is None for a first or an in-place rollout.
 
     `warm`: the canary runs already, for a rollback at once; it keeps the size that it has, and so does all else.
+    `in_place`: the canary is the revision that serves, with other settings.
     `began` orders a deployment's rollouts: text that sorts by when each was started, as their identifiers do not.
     """
 
@@ -34,6 +35,7 @@ class Transition:
     headers: tuple[HeaderRule, ...] = ()
     warm: bool = False
     began: str = ""
+    in_place: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,9 @@ class TransitionObservation:
     """What the cluster's own objects say. Percentages are what is in effect, None while that is not known.
 
     `settled` is true when the last write of the traffic is in effect: accepted by the gateway at that generation.
+    `routed` is false when there is no route of ours, so that nobody gets anything.
+    `asked_percent` is what the canary is to have by the route as it stands, in effect or not; None where that is told
+    by nothing but what is in effect.
     `mark` is this rollout's own, NONE where another one wrote the traffic last: what was done is known by it even
     when no record says so.
     """
@@ -71,6 +76,8 @@ class TransitionObservation:
     stable_replicas: int = 0
     canary_replicas: int = 0
     mark: TrafficMark = TrafficMark.NONE
+    routed: bool = True
+    asked_percent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,13 +89,22 @@ class ClusterChange:
     body: Any = None
 
 
+# The Gateway API's names for copying requests, all of them and a part, which not every gateway does.
+MIRROR, MIRROR_PART = "HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"
+ROUTE_FEATURES = frozenset({MIRROR, MIRROR_PART})
+
+
 @dataclass(frozen=True)
 class ClusterSurvey:
-    """What was found in the cluster. `refusals` say why a mechanism cannot be used, each with its remedy."""
+    """What was found in the cluster. `refusals` say why a mechanism cannot be used, each with its remedy.
+
+    `lacks`: those of ROUTE_FEATURES that the gateway says it has not; none where it does not say what it has.
+    """
 
     mechanisms: tuple[Mechanism, ...]
     refusals: Mapping[Mechanism, Reason] = field(default_factory=dict)
     runtimes: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
 
 
 class RolloutCluster(Protocol):

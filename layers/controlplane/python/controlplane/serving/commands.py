@@ -1,6 +1,6 @@
 """What people tell a rollout: pause, resume, promote, abort, approve; and the way back after a promotion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from controlplane.errors import ConflictError, NotFoundError
 from controlplane.identifiers import now
@@ -8,7 +8,7 @@ from controlplane.reasons import Reason
 from controlplane.requests import IdempotentRequest, require_version
 from controlplane.serving.model import ActiveRollout, Deployment, Rollout, RolloutState
 from controlplane.serving.ports import DeploymentRepository
-from controlplane.serving.progress import GivenCommand
+from controlplane.serving.progress import GivenCommand, Progress, take_in
 from controlplane.serving.queue import withdraw
 from controlplane.serving.records import end_without_beginning, withdrawn_rollout
 from controlplane.serving.rollout_events import RolloutCommanded
@@ -29,8 +29,9 @@ def command_rollout(
 ) -> Rollout:
     """Tell a rollout something; its state machine is woken and sees it at once.
 
-    What is so already changes nothing. Raises NotFoundError, PreconditionFailedError, ConcurrentChangeError, and
-    ConflictError with a remedy where the rollout's state does not allow it.
+    What is so already, or will be when all that was said is taken in, changes nothing. Raises NotFoundError,
+    PreconditionFailedError, ConcurrentChangeError, and ConflictError with a remedy where the rollout's state does not
+    allow it.
     """
     deployment, rollout = deployments.find(tenant_id, project, name, rollout_id)
     if deployment is None or rollout is None:
@@ -44,11 +45,13 @@ def command_rollout(
             f"rollout {rollout_id} has ended: {rollout.state}",
             remedy="Look the deployment up for the rollout that runs.",
         )
-    if not _CHECKS[command](active):
+    known = rollout.progress or Progress()
+    pending = tuple(given for given in active.commands if given.number > known.commands)
+    if not _CHECKS[command](active, take_in(known, pending), pending):
         return rollout
     number = active.given + 1
     given = GivenCommand(number=number, command=command, actor=actor, at=now())
-    told = active.model_copy(update={"given": number, "commands": (*active.commands, given)})
+    told = active.model_copy(update={"given": number, "commands": (*pending, given)})
     event = RolloutCommanded(
         tenant_id=tenant_id,
         project=project,
@@ -76,7 +79,7 @@ def roll_back_deployment(
     """Go back to the previous revision, which is still warm: a rollout that is neither judged nor held up by gates.
 
     Raises NotFoundError, IdempotencyKeyReusedError, QuotaExceededError, and ConflictError with a remedy while a
-    rollout runs, or when the previous revision is not kept any more.
+    rollout runs, or when the previous revision is not kept any more, or not for longer.
     """
 
     def choose(deployment: Deployment) -> int:
@@ -86,7 +89,7 @@ def roll_back_deployment(
                 remedy="Abort it: the traffic then goes back to the stable revision.",
             )
         previous = deployment.previous
-        if previous is None:
+        if previous is None or previous.retire_at <= now():
             raise ConflictError(
                 "the previous revision is not kept any more",
                 remedy="Ask for a rollout of the version that you want.",
@@ -121,55 +124,47 @@ def _tell_waiting(
     return record
 
 
-def _pausing(active: ActiveRollout) -> bool:
-    _refuse_rolling_back(active)
-    return not _is_paused(active)
+def _pausing(active: ActiveRollout, told: Progress, pending: Sequence[GivenCommand]) -> bool:
+    _refuse_rolling_back(active, pending)
+    return not told.paused
 
 
-def _resuming(active: ActiveRollout) -> bool:
-    return _is_paused(active)
+def _resuming(_: ActiveRollout, told: Progress, __: Sequence[GivenCommand]) -> bool:
+    return told.paused
 
 
-def _promoting(active: ActiveRollout) -> bool:
-    _refuse_rolling_back(active)
-    return active.phase is not Phase.BAKING and not _is_given(active, Command.PROMOTE)
+def _promoting(active: ActiveRollout, told: Progress, pending: Sequence[GivenCommand]) -> bool:
+    _refuse_rolling_back(active, pending)
+    return active.phase is not Phase.BAKING and not told.by_hand
 
 
-def _aborting(active: ActiveRollout) -> bool:
-    return active.phase is not Phase.ROLLING_BACK and not _is_given(active, Command.ABORT)
+def _aborting(active: ActiveRollout, _: Progress, pending: Sequence[GivenCommand]) -> bool:
+    return active.phase is not Phase.ROLLING_BACK and not _is_aborted(pending)
 
 
-def _approving(active: ActiveRollout) -> bool:
+def _approving(active: ActiveRollout, told: Progress, _: Sequence[GivenCommand]) -> bool:
     if active.phase is not Phase.AWAITING_APPROVAL:
         raise ConflictError(
             f"nothing waits for approval: the rollout is {active.phase}",
             remedy="Promote it to skip what is left of the analysis, or wait until it asks.",
         )
-    return not _is_given(active, Command.APPROVE)
+    return not told.approved
 
 
-def _refuse_rolling_back(active: ActiveRollout) -> None:
-    if active.phase is Phase.ROLLING_BACK or _is_given(active, Command.ABORT):
+def _refuse_rolling_back(active: ActiveRollout, pending: Sequence[GivenCommand]) -> None:
+    if active.phase is Phase.ROLLING_BACK or _is_aborted(pending):
         raise ConflictError(
             "the rollout is being rolled back",
             remedy="Ask for a rollout again when it has ended.",
         )
 
 
-def _is_paused(active: ActiveRollout) -> bool:
-    """As it will be when all that was said is taken in."""
-    paused = active.paused
-    for given in active.commands:
-        if given.command in (Command.PAUSE, Command.RESUME, Command.PROMOTE):
-            paused = given.command is Command.PAUSE
-    return paused
+def _is_aborted(pending: Sequence[GivenCommand]) -> bool:
+    return any(given.command is Command.ABORT for given in pending)
 
 
-def _is_given(active: ActiveRollout, command: Command) -> bool:
-    return any(given.command is command for given in active.commands)
-
-
-_CHECKS: dict[Command, Callable[[ActiveRollout], bool]] = {
+# Each is given the rollout as it is shown, its progress as it will be, and what is still to be taken in.
+_CHECKS: dict[Command, Callable[[ActiveRollout, Progress, Sequence[GivenCommand]], bool]] = {
     Command.PAUSE: _pausing,
     Command.RESUME: _resuming,
     Command.PROMOTE: _promoting,

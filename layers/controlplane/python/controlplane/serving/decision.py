@@ -15,10 +15,11 @@ from controlplane.serving.analysis import Judgement, Verdict
 from controlplane.serving.capacity import back_to_stable, full_size, shrink_after
 from controlplane.serving.cluster_ports import Traffic, TrafficMark, TransitionObservation
 from controlplane.serving.effects import Effect, EffectKind
+from controlplane.serving.health import can_carry, lacks_figures, watch_canary
 from controlplane.serving.objections import find_objection
 from controlplane.serving.ports import RevisionState
-from controlplane.serving.progress import GivenCommand, Outcome, Progress
-from controlplane.serving.states import Command, Phase, RolloutState
+from controlplane.serving.progress import GivenCommand, Outcome, Progress, take_in
+from controlplane.serving.states import Phase, RolloutState
 from controlplane.serving.statistics.evidence import begin_step
 from controlplane.serving.strategy import OnInconclusive, RolloutPolicy, Step
 
@@ -41,8 +42,8 @@ class Next(StrEnum):
 class Situation:
     """All that a decision rests on.
 
-    `commands` are those not taken in yet, `first`: the first look of this tick, `least`: the stable revision's own
-    smallest size.
+    `commands` are those not taken in yet, `first`: the first look of this tick, `least` and `canary_least`: the
+    stable revision's and the canary's own smallest size.
     """
 
     policy: RolloutPolicy
@@ -56,18 +57,22 @@ class Situation:
     deadline: datetime
     first: bool = True
     least: int = 0
+    canary_least: int = 0
 
     @property
     def ready(self) -> bool:
         return self.observation.canary.state is RevisionState.READY
 
     def in_effect(self, percent: int) -> bool:
-        """Whether the gateway does what it was told."""
-        return self.observation.settled and self.observation.canary_percent in (percent, None)
+        """Whether the gateway does what it was told. Without a route it does nothing."""
+        seen = self.observation
+        return seen.routed and seen.settled and seen.canary_percent in (percent, None)
 
     def turned(self, percent: int) -> bool:
-        """Whether somebody else has given the canary another share."""
+        """Whether somebody else has given the canary another share, or taken the route away."""
         seen = self.observation
+        if not seen.routed:
+            return True
         return seen.settled and seen.canary_percent not in (percent, None) and self.has_stable
 
 
@@ -127,13 +132,8 @@ def _await_rollback(progress: Progress, seen: Situation) -> Decision:
 
 
 def _take_in(before: Progress, seen: Situation) -> Progress:
-    progress = before
-    for given in seen.commands:
-        progress = progress.with_changes(
-            **_COMMANDED.get(given.command, {}), commands=max(progress.commands, given.number)
-        )
-    if seen.first and progress.phase is not Phase.PREPARING:
-        progress = progress.with_changes(unready=0 if seen.ready else progress.unready + 1)
+    progress = take_in(before, seen.commands)
+    progress = watch_canary(progress, seen)
     if seen.judgement is not None:
         progress = progress.with_changes(judgement=seen.judgement)
     return _know_promotion(progress, seen)
@@ -147,12 +147,6 @@ def _know_promotion(progress: Progress, seen: Situation) -> Progress:
 
 
 _BEFORE_PROMOTION = frozenset({Phase.PREPARING, Phase.STEPPING, Phase.AWAITING_APPROVAL})
-_COMMANDED: dict[Command, dict[str, object]] = {
-    Command.PAUSE: {"paused": True, "by_hand": False},
-    Command.RESUME: {"paused": False},
-    Command.APPROVE: {"approved": True},
-    Command.PROMOTE: {"by_hand": True, "paused": False},
-}
 
 
 def _prepare(progress: Progress, seen: Situation) -> Decision:
@@ -182,9 +176,11 @@ def _watch(progress: Progress, seen: Situation) -> Decision:
     if seen.turned(progress.percent):
         told = progress.with_changes(since=None)
         effect = Effect(EffectKind.SHIFT, traffic=_traffic(step))
-        return Decision(told, (effect,), note="the route was changed by somebody else")
+        note = "the route was changed by somebody else"
+        return replace(_await_gateway(told, seen), effects=(effect,), note=note)
     if not seen.in_effect(progress.percent):
-        return Decision(progress)
+        return _await_gateway(progress, seen)
+    progress = progress.with_changes(unsettled=0)
     if progress.by_hand and seen.ready:
         return _promote(progress, seen)
     progress = progress.with_changes(since=progress.since or seen.moment)
@@ -201,7 +197,7 @@ def _close(progress: Progress, seen: Situation, step: Step) -> Decision:
     ask = seen.policy.on_inconclusive is OnInconclusive.ASK
     if (sure or (ask and progress.approved)) and (progress.approved or not step.approval):
         return _go_on(progress, seen, progress.step + 1)
-    waits = step.approval if sure else ask
+    waits = step.approval if sure else ask and not lacks_figures(progress, seen)
     phase = Phase.AWAITING_APPROVAL if waits and not progress.approved else progress.phase
     return Decision(progress.with_changes(phase=phase), seconds=seen.policy.tick_seconds)
 
@@ -210,16 +206,26 @@ def _bake(progress: Progress, seen: Situation) -> Decision:
     """At 100 %: only that it stays sound counts from now on."""
     if seen.turned(100):
         told = progress.with_changes(since=None)
-        return Decision(told, (Effect(EffectKind.PROMOTE),), note="the route was changed")
+        again = (Effect(EffectKind.PROMOTE),)
+        return replace(_await_gateway(told, seen), effects=again, note="the route was changed")
     if not seen.in_effect(100):
-        return Decision(progress)
-    progress = progress.with_changes(since=progress.since or seen.moment)
+        return _await_gateway(progress, seen)
+    progress = progress.with_changes(unsettled=0, since=progress.since or seen.moment)
     left = _left(progress, seen.policy.final_bake_seconds, seen.moment)
-    if left > 0 or progress.paused or not seen.ready:
+    if left > 0 or progress.paused or not can_carry(progress, seen):
         return Decision(progress, seconds=_pause(seen.policy, left))
     reason = Reason(code="Promoted", message="the revision takes all traffic")
     outcome = Outcome(state=RolloutState.PROMOTED, reason=reason, seen_at=seen.moment)
     return Decision(progress, next=Next.END, outcome=outcome)
+
+
+def _await_gateway(progress: Progress, seen: Situation) -> Decision:
+    """It usually takes a second; one that does not settle for long is looked at no more often than anything else."""
+    most = ceil(IMPATIENT / timedelta(seconds=SOON)) + 1
+    looks = min(progress.unsettled + seen.first, most)
+    patient = looks == most
+    pause = max(LATER, seen.policy.tick_seconds) if patient else SOON
+    return Decision(progress.with_changes(unsettled=looks), seconds=pause)
 
 
 def _go_on(progress: Progress, seen: Situation, number: int) -> Decision:
@@ -251,7 +257,12 @@ def _promote(progress: Progress, seen: Situation) -> Decision:
 
 def _promoted(progress: Progress, policy: RolloutPolicy) -> Progress:
     return progress.with_changes(
-        phase=Phase.BAKING, step=len(policy.steps), percent=100, since=None, served=True
+        phase=Phase.BAKING,
+        step=len(policy.steps),
+        percent=100,
+        since=None,
+        served=True,
+        evidence=begin_step(progress.evidence),
     )
 
 

@@ -1,12 +1,15 @@
 """What is done when a state machine execution died without a word."""
 
 from controlplane.reasons import Reason
+from controlplane.requests import PageRequest
 from controlplane.serving.arrivals import RegisteredVersion
+from controlplane.serving.closing import write_evidence
 from controlplane.serving.deployment_events import (
     RetirementPostponed,
     RolloutRequested,
     ServingEvent,
 )
+from controlplane.serving.metric_ports import EvidenceStore
 from controlplane.serving.model import Deployment, RolloutState
 from controlplane.serving.opening import queue_again
 from controlplane.serving.ports import (
@@ -16,6 +19,8 @@ from controlplane.serving.ports import (
 )
 from controlplane.serving.rollout import RolloutReference, fail_rollout
 from controlplane.serving.rollout_events import RolloutHandedOver
+
+EXECUTION_ENDED = "ExecutionEnded"
 
 
 def record_ended_execution(
@@ -51,7 +56,7 @@ def record_ended_execution(
     active = deployment.active
     if active is not None and active.execution == execution:
         reason = Reason(
-            code="ExecutionEnded",
+            code=EXECUTION_ENDED,
             message=f"the state machine execution ended as {status}",
             remedy="Ask for a rollout again; if it ends so again, tell the platform's administrators.",
         )
@@ -64,6 +69,32 @@ def record_ended_execution(
     if event is not None:
         deployments.save(tenant_id, project, deployment, deployment, [], event)
     return None
+
+
+def keep_missing_evidence(
+    tenant_id: str,
+    project: str,
+    name: str,
+    *,
+    deployments: DeploymentRepository,
+    evidence: EvidenceStore,
+) -> None:
+    """Write the evidence of the deployment's latest rollouts that died with their executions and have none yet.
+
+    Their ends are recorded once, so that a repeat after a failed write cannot know them by that. Raises
+    UnavailableError, ConcurrentChangeError: call it again.
+    """
+    for rollout in deployments.list_rollouts(tenant_id, project, name, PageRequest()).items:
+        died = rollout.reason is not None and rollout.reason.code == EXECUTION_ENDED
+        if died and rollout.evidence is None:
+            write_evidence(
+                tenant_id,
+                project,
+                name,
+                rollout.rollout_id,
+                deployments=deployments,
+                evidence=evidence,
+            )
 
 
 def _asked_again(tenant_id: str, project: str, deployment: Deployment) -> ServingEvent | None:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controlplane.errors import UnavailableError
-from controlplane.serving.analysis import CheckResult, Judgement, Reading, Verdict
+from controlplane.serving.analysis import (
+    CheckResult,
+    Judgement,
+    Reading,
+    Unanswered,
+    Verdict,
+)
 from controlplane.serving.cluster_ports import TransitionObservation
 from controlplane.serving.metric_ports import MetricSource, ReadingRequest
 from controlplane.serving.model import FrozenPlan
@@ -36,12 +42,17 @@ def judge_tick(
     observation: TransitionObservation,
     moment: datetime,
     metrics: MetricSource,
+    unanswered: Unanswered,
 ) -> Judged:
-    """What the metrics say at this tick. A stable revision in trouble is not the canary's fault: Inconclusive."""
+    """What the metrics say at this tick. Beside a stable revision that answers nothing nobody is proven good.
+
+    A Fail stays one: both are compared in the same stretch of time, whatever trouble that was.
+    `unanswered` are all probes of the rollout that were not answered in time.
+    """
     progress = owned.progress
     if not _is_judged(owned, plan, observation):
         return Judged(progress.evidence)
-    reading = _read(owned, plan, metrics)
+    reading = _read(owned, plan, metrics, unanswered)
     if reading is None:
         return Judged(progress.evidence, _inconclusive("MetricsUnavailable", "no metrics came"))
     compared = progress.phase is not Phase.BAKING
@@ -51,25 +62,29 @@ def judge_tick(
     if progress.phase is Phase.PREPARING:
         return Judged(evidence)
     stable = observation.stable
-    if stable is not None and stable.state is not RevisionState.READY:
+    doubtful = compared and judgement.verdict is not Verdict.FAIL
+    if doubtful and stable is not None and not stable.answers:
         seen = f"the stable revision is {stable.state}: {stable.message}"
         return Judged(evidence, _inconclusive("StableUnhealthy", seen))
     return Judged(evidence, judgement)
 
 
 def _is_judged(owned: Owned, plan: FrozenPlan, observation: TransitionObservation) -> bool:
-    """From the moment when the canary is ready, so that the first step has a reading to be compared with."""
+    """From the moment when the canary is ready: the first step, or the last bake, has a reading to begin with."""
     progress, policy = owned.progress, plan.policy
     if plan.stable is None or progress.phase is Phase.ROLLING_BACK:
         return False
     if progress.phase is Phase.PREPARING:
-        return bool(policy.steps) and observation.canary.state is RevisionState.READY
+        wanted = policy.steps or policy.final_bake_seconds
+        return bool(wanted) and observation.canary.state is RevisionState.READY
     if progress.phase is Phase.BAKING:
         return policy.final_bake_seconds > 0
     return True
 
 
-def _read(owned: Owned, plan: FrozenPlan, metrics: MetricSource) -> Reading | None:
+def _read(
+    owned: Owned, plan: FrozenPlan, metrics: MetricSource, unanswered: Unanswered
+) -> Reading | None:
     progress = owned.progress
     transition = transition_of(owned, plan)
     mirrored = _is_mirrored(progress, plan.policy)
@@ -89,7 +104,7 @@ def _read(owned: Owned, plan: FrozenPlan, metrics: MetricSource) -> Reading | No
         logger.warning("a tick of the rollout has no metrics: %s", away)
         return None
     if not mirrored:
-        return reading
+        return reading.with_unanswered(unanswered)
     # Copies are counted apart: no difference is taken between them and what callers themselves ask for.
     return reading.model_copy(update={"generation": f"{reading.generation}{_COPIES}"})
 

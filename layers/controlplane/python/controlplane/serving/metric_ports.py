@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from controlplane.serving.analysis import AnalysisPolicy, Reading
+from controlplane.serving.analysis import AnalysisPolicy, Reading, Unanswered
 from controlplane.serving.cluster_ports import Mechanism, Transition
 from controlplane.serving.settings import HeaderRule, Probe
 
@@ -31,15 +31,19 @@ class ReadingRequest:
 
 class MetricSource(Protocol):
     def read(self, request: ReadingRequest) -> Reading:
-        """Counts since `request.since` or an earlier moment that stays the same. Raises MetricsUnavailableError."""
+        """Counts since `request.since` or an earlier moment that stays the same. Raises MetricsUnavailableError.
+
+        A request that its caller gave up before a gateway had an answer is in none of them: it says nothing of one.
+        """
         ...
 
 
 class Prober(Protocol):
-    def send(self, transition: Transition, probe: Probe) -> None:
+    def send(self, transition: Transition, probe: Probe) -> Unanswered:
         """Send the probe to both revisions. What they answer is counted where all requests are.
 
-        An answer that says no is no error. Raises UnavailableError when the gateway itself does not answer.
+        Returns how many were not answered within their time limit, which is counted nowhere else. An answer that
+        says no is no error. Raises UnavailableError when the gateway cannot be reached.
         """
         ...
 

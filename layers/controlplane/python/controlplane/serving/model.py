@@ -50,6 +50,23 @@ class Revision(BaseModel):
     gpus: int = 0
 
 
+class RetiringRevision(BaseModel):
+    """A revision that gets no more traffic and goes when `retire_at` has passed.
+
+    `previous`: until then it is kept warm at its full size, for a rollback at once.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model_version: int
+    name: str
+    retire_at: datetime
+    previous: bool = False
+    mechanism: Mechanism = Mechanism.ROUTE
+    settings: DeploymentSettings = DeploymentSettings()
+    gpus: int = 0
+
+
 class RolloutTicket(BaseModel):
     """A rollout in a deployment's queue. `position` orders it: text that sorts by what was asked for last.
 
@@ -72,7 +89,8 @@ class ActiveRollout(RolloutTicket):
 
     `execution` is empty while one hands it over to the next. `ready_by`: until then the revision must be ready.
     `commands` are those given lately, `given` the number of the last. What its record says of its progress is here
-    only as far as a caller sees it at a glance. `warm`: the settings of a revision that a rollback finds still running.
+    only as far as a caller sees it at a glance. `kept`: the revision that a rollback finds still running, as it was
+    when it retired.
     """
 
     execution: str
@@ -85,24 +103,12 @@ class ActiveRollout(RolloutTicket):
     paused: bool = False
     given: int = 0
     commands: tuple[GivenCommand, ...] = ()
-    warm: DeploymentSettings | None = None
+    kept: RetiringRevision | None = None
 
-
-class RetiringRevision(BaseModel):
-    """A revision that gets no more traffic and goes when `retire_at` has passed.
-
-    `previous`: until then it is kept warm at its full size, for a rollback at once.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    model_version: int
-    name: str
-    retire_at: datetime
-    previous: bool = False
-    mechanism: Mechanism = Mechanism.ROUTE
-    settings: DeploymentSettings = DeploymentSettings()
-    gpus: int = 0
+    @property
+    def warm(self) -> DeploymentSettings | None:
+        """What the revision was rolled out with that is still running; None for one that is to be brought up."""
+        return self.kept.settings if self.kept else None
 
 
 class EndedRollout(BaseModel):

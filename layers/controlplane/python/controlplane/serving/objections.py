@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from controlplane.reasons import Reason
 from controlplane.serving.analysis import Verdict
 from controlplane.serving.cluster_ports import TrafficMark
+from controlplane.serving.health import STOPPED, lacks_figures
 from controlplane.serving.load_failures import DEFAULT_REMEDY, remedy_for
 from controlplane.serving.ports import RevisionState
 from controlplane.serving.progress import Outcome, Progress
@@ -14,8 +15,14 @@ from controlplane.serving.strategy import OnInconclusive
 if TYPE_CHECKING:  # the decision asks for objections, and they look at its situation
     from controlplane.serving.decision import Situation
 
-# Ticks in a row at which a revision with traffic may be not ready: a probe may fail once.
+# Ticks in a row at which a revision with traffic may be unable to carry it: a probe may fail once.
 TOLERATED = 1
+RESUME_REMEDY = "Resume what was stopped, then ask for a rollout again."
+CAPACITY_REMEDY = (
+    "Look at the cluster's capacity and at the model server's log, then ask for a rollout again."
+)
+MORE_REMEDY = "Give the rollout more time, or the analysis more requests: the plan says how many a verdict needs."
+EVERYTHING = 100
 
 
 def find_objection(progress: Progress, seen: "Situation") -> Outcome | None:
@@ -25,7 +32,8 @@ def find_objection(progress: Progress, seen: "Situation") -> Outcome | None:
 
 
 def _taken_away(progress: Progress, seen: "Situation") -> Outcome | None:
-    gone = seen.observation.settled and seen.observation.canary_percent == 0
+    routed = seen.observation.routed and seen.observation.settled
+    gone = routed and seen.observation.canary_percent == 0
     our_own = seen.observation.mark is TrafficMark.ROLLED_BACK
     if not (gone and progress.percent and seen.has_stable) or our_own:
         return None
@@ -61,15 +69,24 @@ def _broken(progress: Progress, seen: "Situation") -> Outcome | None:
         code = canary.reason or "RevisionFailed"
         message = canary.message or code
         return _outcome(seen, RolloutState.FAILED, code, message, remedy_for(code))
-    if not failed and progress.unready <= TOLERATED:
+    if not failed and (progress.unready <= TOLERATED or _is_stable_no_better(progress, seen)):
         return None
+    stopped = canary.reason == STOPPED
     return _outcome(
         seen,
         RolloutState.ROLLED_BACK,
-        "RevisionUnhealthy",
+        "RevisionStopped" if stopped else "RevisionUnhealthy",
         f"the revision is {canary.state} under traffic: {canary.message or canary.reason or 'no more is known'}",
-        DEFAULT_REMEDY,
+        RESUME_REMEDY if stopped else DEFAULT_REMEDY,
     )
+
+
+def _is_stable_no_better(progress: Progress, seen: "Situation") -> bool:
+    """Both are stopped, start again, or have lost their node: that is not the canary's fault, and nobody would gain."""
+    stable = seen.observation.stable
+    if stable is None or stable.answers:
+        return False
+    return progress.percent < EVERYTHING or stable.reason == STOPPED
 
 
 def _failed(_: Progress, seen: "Situation") -> Outcome | None:
@@ -97,7 +114,7 @@ def _too_late(progress: Progress, seen: "Situation") -> Outcome | None:
             RolloutState.TIMED_OUT,
             "DeadlineExceeded",
             f"the revision was not ready by {seen.ready_by:%H:%M:%S} UTC: {canary.message or canary.state}",
-            "Look at the cluster's capacity and at the model server's log, then ask for a rollout again.",
+            CAPACITY_REMEDY,
         )
     return _past_deadline(progress, seen)
 
@@ -110,13 +127,14 @@ def _past_deadline(progress: Progress, seen: "Situation") -> Outcome | None:
     if seen.moment <= seen.deadline:
         return None
     verdict = progress.judgement.verdict if progress.judgement else "none"
-    return _outcome(
-        seen,
-        RolloutState.TIMED_OUT,
-        "DeadlineExceeded",
-        f"it was {progress.phase} at {progress.percent} % at its deadline; the verdict was {verdict}",
-        "Give the rollout more time, or the analysis more requests: the plan says how many a verdict needs.",
-    )
+    canary = seen.observation.canary
+    message = f"it was {progress.phase} at {progress.percent} % at its deadline; the verdict was {verdict}"
+    if seen.ready:
+        remedy = MORE_REMEDY
+    else:
+        message += f"; the revision was {canary.state}: {canary.message}"
+        remedy = RESUME_REMEDY if canary.reason == STOPPED else CAPACITY_REMEDY
+    return _outcome(seen, RolloutState.TIMED_OUT, "DeadlineExceeded", message, remedy)
 
 
 def _inconclusive(progress: Progress, seen: "Situation") -> Outcome | None:
@@ -131,6 +149,8 @@ def _inconclusive(progress: Progress, seen: "Situation") -> Outcome | None:
     if not step.judged or lasted < step.bake_seconds:
         return None
     if judgement is None or judgement.verdict is not Verdict.INCONCLUSIVE:
+        return None
+    if lacks_figures(progress, seen):
         return None
     check = judgement.decisive
     return _outcome(

@@ -1,52 +1,36 @@
 """What a rollout would do, told before anything is done: its steps, its writes to the cluster, the traffic it needs."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
-from typing import Any
 
 from controlplane.errors import ClusterRefusedError, NotFoundError, RolloutFailedError
 from controlplane.reasons import Reason
-from controlplane.serving.cluster_ports import (
-    ClusterChange,
-    Mechanism,
-    RolloutCompiler,
-    Traffic,
-    Transition,
+from controlplane.serving.capacity import sized
+from controlplane.serving.cluster_ports import Mechanism, RolloutCompiler, Transition
+from controlplane.serving.mechanisms import (
+    kind_obstacles,
+    mechanism_obstacles,
+    refuse,
+    usual_mechanism,
 )
 from controlplane.serving.model import Deployment, RolloutRequest, ServedVersion, ServingState
+from controlplane.serving.planned_moves import PlannedMove, moves_of
 from controlplane.serving.ports import (
     AliasDirectory,
     DeploymentRepository,
     RevisionSpec,
     VersionCatalog,
 )
-from controlplane.serving.preflight import policy_obstacles
+from controlplane.serving.preflight import all_at_once, policy_obstacles
 from controlplane.serving.prices import cost_per_hour
-from controlplane.serving.runtimes import ServiceKind, find_layout_fault, runtime_for
+from controlplane.serving.runtimes import find_layout_fault, runtime_for
 from controlplane.serving.service import version_wanted
 from controlplane.serving.settings import DeploymentSettings
 from controlplane.serving.statistics.traffic import TrafficNeed, traffic_need
 from controlplane.serving.strategy import RolloutPolicy, Step
 
 PLANNED = "r-00000000"
-EVEN_PERCENT = 50
-
-
-@dataclass(frozen=True)
-class PlannedWrite:
-    """One write to the cluster: of an object that is applied, `diff` is what it changes in it (unified, of JSON)."""
-
-    verb: str
-    path: str
-    diff: str
-
-
-@dataclass(frozen=True)
-class PlannedMove:
-    name: str
-    writes: Sequence[PlannedWrite]
+EVEN_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,12 +64,13 @@ class RolloutPlan:
 class PlanQuestion:
     """Which version, how, and the stable revision's error rate as far as the caller knows it (a share).
 
-    `has_metrics`: whether there is a source of figures to judge by.
+    `has_metrics`: whether there is a source of figures to judge by; `counts_copies`: also of copies of requests.
     """
 
     wanted: RolloutRequest
     error_rate: float
     has_metrics: bool
+    counts_copies: bool = True
 
 
 def plan_rollout(
@@ -101,15 +86,15 @@ def plan_rollout(
 ) -> RolloutPlan:
     """Raises NotFoundError for an unknown deployment, version or alias."""
     deployment = deployments.get(tenant_id, project, name)
-    policy = asked.wanted.policy or deployment.settings.rollout
     number = version_wanted(tenant_id, project, deployment.model, asked.wanted, aliases)
-    version = versions.get_version(tenant_id, project, deployment.model, number)
+    version, refusals = versions.get_candidate(tenant_id, project, deployment.model, number)
     stable = _stable_version(tenant_id, project, deployment, number, versions)
-    steps = policy.steps if stable else ()
+    policy = asked.wanted.policy or deployment.settings.rollout
+    policy = policy if stable else all_at_once(policy)
     obstacles = [
         *_obstacles_of(deployment),
-        *(policy_obstacles(policy, deployment.settings, asked.has_metrics) if stable else ()),
-        *versions.find_obstacles(tenant_id, project, deployment.model, number),
+        *_policy_obstacles(policy, deployment.settings, asked),
+        *refusals,
     ]
     place = (tenant_id, project, name)
     moves: Sequence[PlannedMove] = ()
@@ -117,6 +102,7 @@ def plan_rollout(
     try:
         canary = _spec(place, version, deployment.settings)
         mechanism = _mechanism(deployment, canary)
+        refuse(mechanism_obstacles(policy, mechanism))
         before = (
             _spec(place, stable, deployment.stable.settings)
             if stable and deployment.stable
@@ -125,7 +111,8 @@ def plan_rollout(
         transition = Transition(
             *place, PLANNED, mechanism, canary, before, deployment.settings.headers
         )
-        moves = _moves(transition, steps, compiler)
+        policy = sized(policy, mechanism)
+        moves = moves_of(transition, policy, compiler)
     except RolloutFailedError as failed:
         obstacles.append(Reason(code=failed.reason, message=failed.message, remedy=failed.remedy))
     except ClusterRefusedError as refused:
@@ -137,12 +124,18 @@ def plan_rollout(
         stable_version=stable.number if stable else None,
         policy=policy,
         mechanism=mechanism,
-        steps=[StepPlan(step, _need(step, policy, asked.error_rate)) for step in steps],
-        least_seconds=sum(step.bake_seconds for step in steps) + policy.final_bake_seconds,
+        steps=[StepPlan(step, _need(step, policy, asked.error_rate)) for step in policy.steps],
+        least_seconds=sum(step.bake_seconds for step in policy.steps) + policy.final_bake_seconds,
         obstacles=obstacles,
         moves=moves,
         kept_cost_per_hour=_kept_cost(deployment) if stable else None,
     )
+
+
+def _policy_obstacles(
+    policy: RolloutPolicy, settings: DeploymentSettings, asked: PlanQuestion
+) -> Sequence[Reason]:
+    return policy_obstacles(policy, settings, asked.has_metrics, counts_copies=asked.counts_copies)
 
 
 def _obstacles_of(deployment: Deployment) -> list[Reason]:
@@ -153,11 +146,18 @@ def _obstacles_of(deployment: Deployment) -> list[Reason]:
 
 
 def _need(step: Step, policy: RolloutPolicy, error_rate: float) -> TrafficNeed | None:
-    """Of copies as of requests; probes go to both revisions alike."""
     if not step.judged:
         return None
-    share = step.percent or step.mirror_percent or EVEN_PERCENT
-    return traffic_need(policy.analysis, error_rate=error_rate, canary_share=share / 100)
+    return traffic_need(policy.analysis, error_rate=error_rate, canary_share=_share(step))
+
+
+def _share(step: Step) -> float:
+    """The canary's part of all that is answered: copies come on top of the requests, probes go to both alike."""
+    if step.percent:
+        return step.percent / 100
+    if step.mirror_percent:
+        return step.mirror_percent / (100 + step.mirror_percent)
+    return EVEN_SHARE
 
 
 def _kept_cost(deployment: Deployment) -> int | None:
@@ -192,59 +192,7 @@ def _spec(
 
 def _mechanism(deployment: Deployment, canary: RevisionSpec) -> Mechanism:
     """As it is; of a first rollout as it will be where the cluster allows it."""
-    if deployment.stable is not None:
-        return deployment.stable.mechanism
-    is_llm = canary.runtime.kind is ServiceKind.LLM_INFERENCE_SERVICE
-    return Mechanism.GROUP if is_llm else Mechanism.ROUTE
-
-
-def _moves(
-    transition: Transition, steps: Sequence[Step], compiler: RolloutCompiler
-) -> list[PlannedMove]:
-    """The writes in their order, each told by what it changes in what the one before left."""
-    known = _present_objects(transition, compiler)
-    moves = [_move("Prepare", compiler.prepare(transition), known)]
-    for number, step in enumerate(steps, start=1):
-        traffic = Traffic(step.percent, step.mirror_percent, step.probes)
-        name = f"Step {number}: {step.percent} %"
-        moves.append(_move(name, compiler.shift(transition, traffic), known))
-    if transition.stable is not None:
-        # Told from where it can happen, and not part of the way to the end.
-        moves.append(_move("If it is rolled back", compiler.roll_back(transition), dict(known)))
-    moves.append(_move("Promote", compiler.promote(transition), known))
-    return moves
-
-
-def _present_objects(transition: Transition, compiler: RolloutCompiler) -> dict[str, Any]:
-    """What the cluster has of the stable revision, as Headrace wrote it."""
-    if transition.stable is None:
-        return {}
-    alone = Transition(
-        transition.tenant_id,
-        transition.project,
-        transition.deployment,
-        transition.rollout_id,
-        transition.mechanism,
-        transition.stable,
-    )
-    changes = (*compiler.prepare(alone), *compiler.promote(alone))
-    return {change.path: change.body for change in changes if change.verb == "apply"}
-
-
-def _move(name: str, changes: Sequence[ClusterChange], known: dict[str, Any]) -> PlannedMove:
-    writes = []
-    for change in changes:
-        before = known.get(change.path) if change.verb == "apply" else None
-        writes.append(PlannedWrite(change.verb, change.path, _diff(before, change.body)))
-        if change.verb == "apply":
-            known[change.path] = change.body
-    return PlannedMove(name, writes)
-
-
-def _diff(before: Any, after: Any) -> str:
-    lines = unified_diff(_lines(before), _lines(after), "present", "planned", lineterm="", n=2)
-    return "\n".join(lines)
-
-
-def _lines(body: Any) -> list[str]:
-    return [] if body is None else json.dumps(body, indent=2, sort_keys=True).splitlines()
+    if deployment.stable is None:
+        return usual_mechanism(canary.runtime.kind)
+    refuse(kind_obstacles(deployment.stable.mechanism, canary.runtime.kind))
+    return deployment.stable.mechanism

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from controlplane.identifiers import revision_name
 from controlplane.reasons import Reason
@@ -21,6 +21,9 @@ from controlplane.serving.progress import Tick
 from controlplane.serving.project_policy import ServingPolicy
 from controlplane.serving.runtimes import Runtime
 from controlplane.serving.settings import DeploymentSettings
+
+if TYPE_CHECKING:  # the cluster's ports are made of these
+    from controlplane.serving.cluster_ports import ClusterChange
 
 
 class DeploymentRepository(Protocol):
@@ -85,6 +88,13 @@ class DeploymentRepository(Protocol):
         """
         ...
 
+    def record_closing(self, tenant_id: str, project: str, rollout: Rollout, tick: Tick) -> None:
+        """Add what was done after the end to a rollout's ticks; its number is one more than those before.
+
+        Raises ConcurrentChangeError where another was added since the rollout was read.
+        """
+        ...
+
     def list_rollouts(
         self, tenant_id: str, project: str, deployment: str, page: PageRequest
     ) -> Page[Rollout]:
@@ -136,10 +146,10 @@ class VersionCatalog(Protocol):
         """Raises NotFoundError."""
         ...
 
-    def find_obstacles(
+    def get_candidate(
         self, tenant_id: str, project: str, model: str, number: int
-    ) -> Sequence[Reason]:
-        """Why the project's policy does not let the version serve, each with its remedy; empty when it does.
+    ) -> tuple[ServedVersion, Sequence[Reason]]:
+        """The version, and why the project's policy does not let it serve, each with its remedy, in one read.
 
         Codes: NotApproved, ApprovalRejected, GateNotMet, NotWorseThanChampion, ScanNotClean, SignatureMissing.
         Raises NotFoundError."""
@@ -161,11 +171,19 @@ class RevisionState(StrEnum):
 
 @dataclass(frozen=True)
 class RevisionObservation:
-    """How a revision is, from the cluster's own objects. `reason` is KServe's word, `message` what it says."""
+    """How a revision is, from the cluster's own objects. `reason` is KServe's word, `message` what it says.
+
+    `serves`: it is not READY, which is at its full size, and yet has a replica that answers: it grows, or lost some.
+    """
 
     state: RevisionState
     reason: str = ""
     message: str = ""
+    serves: bool = False
+
+    @property
+    def answers(self) -> bool:
+        return self.serves or self.state is RevisionState.READY
 
 
 @dataclass(frozen=True)
@@ -214,8 +232,11 @@ class RevisionCluster(Protocol):
 
     def apply_route(
         self, tenant_id: str, project: str, deployment: str, weights: Mapping[str, int]
-    ) -> None:
-        """Write the deployment's whole HTTPRoute: revision names and the percentage of traffic of each."""
+    ) -> "Sequence[ClusterChange]":
+        """Write the deployment's whole HTTPRoute: revision names and the percentage of traffic of each.
+
+        Returns what was written.
+        """
         ...
 
     def find_weights(

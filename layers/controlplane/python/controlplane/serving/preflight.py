@@ -6,16 +6,12 @@ from datetime import UTC, datetime
 
 from controlplane.errors import NotFoundError, RolloutFailedError
 from controlplane.reasons import Reason
-from controlplane.serving.cluster_ports import (
-    ClusterSurvey,
-    Mechanism,
-    RolloutCluster,
-    Transition,
-)
+from controlplane.serving.capacity import sized
+from controlplane.serving.cluster_ports import Mechanism, RolloutCluster, Transition
+from controlplane.serving.mechanisms import choose_mechanism, mechanism_obstacles, refuse
 from controlplane.serving.model import (
     FrozenPlan,
     FrozenRevision,
-    Revision,
     ServedVersion,
     ServingState,
 )
@@ -26,13 +22,14 @@ from controlplane.serving.ports import (
     VersionCatalog,
 )
 from controlplane.serving.progress import Progress
-from controlplane.serving.rollout import Owned, RolloutReference, read_owned
+from controlplane.serving.rollout import Owned, RolloutReference, read_owned, refusals_explained
 from controlplane.serving.runtimes import ServiceKind, find_layout_fault, runtime_for
 from controlplane.serving.settings import DeploymentSettings
 from controlplane.serving.states import RolloutKind
 from controlplane.serving.strategy import AllAtOnce, OnInconclusive, RolloutPolicy
 
 
+@refusals_explained()
 def check_rollout(
     reference: RolloutReference,
     *,
@@ -41,11 +38,13 @@ def check_rollout(
     artifacts: ServedArtifacts,
     cluster: RolloutCluster,
     has_metrics: bool,
+    counts_copies: bool = True,
 ) -> None:
     """Find out what must fail before anything is changed, and freeze what the rollout goes by.
 
     Raises RolloutFailedError with code and remedy of the first obstacle. A rollback to a revision that still runs is
-    held up by none: it needs nothing that it has not got, and was checked when it was rolled out.
+    held up by none: it needs nothing that it has not got, and was checked when it was rolled out. One whose revision
+    has gone meanwhile is checked like any other.
     """
     owned = read_owned(reference, deployments)
     if owned.deployment.serving is not ServingState.RUNNING:
@@ -54,13 +53,15 @@ def check_rollout(
             f"deployment {reference.deployment} is {owned.deployment.serving}",
             remedy="Resume the deployment, then ask for the rollout again.",
         )
-    version = _version(owned, owned.active.model_version, versions)
-    if owned.active.kind is not RolloutKind.ROLLBACK:
-        _check_version(owned, version, versions, artifacts)
-    plan = _plan(owned, version, versions, cluster)
-    _refuse(policy_obstacles(plan.policy, plan.canary.settings, has_metrics))
+    version, refusals = _candidate(owned, versions)
     if owned.active.warm is None:
-        _refuse(cluster.find_obstacles(transition_of(owned, plan)))
+        _check_version(owned, version, refusals, artifacts)
+    plan = _plan(owned, version, versions, cluster)
+    settings = plan.canary.settings
+    refuse(policy_obstacles(plan.policy, settings, has_metrics, counts_copies=counts_copies))
+    refuse(mechanism_obstacles(plan.policy, plan.mechanism))
+    if owned.active.warm is None:
+        refuse(cluster.find_obstacles(transition_of(owned, plan)))
     if owned.rollout.plan == plan:
         return
     progress = owned.rollout.progress or Progress()
@@ -69,11 +70,16 @@ def check_rollout(
 
 
 def policy_obstacles(
-    policy: RolloutPolicy, settings: DeploymentSettings, has_metrics: bool
+    policy: RolloutPolicy,
+    settings: DeploymentSettings,
+    has_metrics: bool,
+    *,
+    counts_copies: bool = True,
 ) -> list[Reason]:
     """Why a rollout by this policy could only wait until its time is over.
 
-    Without figures no step is passed that is judged, except by people where the policy asks them.
+    Without figures, or without those of copies where it is judged on them, no step is passed that is judged, except
+    by people where the policy asks them.
     """
     found = []
     if settings.probe is None and any(step.probes for step in policy.steps):
@@ -84,8 +90,10 @@ def policy_obstacles(
                 remedy="Set the deployment's probe, or let the strategy be judged on Mirror.",
             )
         )
-    asks = policy.on_inconclusive is OnInconclusive.ASK
-    if not has_metrics and not asks and any(step.judged for step in policy.steps):
+    judged = [step for step in policy.steps if step.judged]
+    if policy.on_inconclusive is OnInconclusive.ASK:
+        return found
+    if not has_metrics and judged:
         found.append(
             Reason(
                 code="NoMetricSource",
@@ -93,14 +101,28 @@ def policy_obstacles(
                 remedy="Set headrace:metrics-source, or on_inconclusive to Ask, or the strategy AllAtOnce.",
             )
         )
+    elif not counts_copies and any(step.mirror_percent for step in judged):
+        found.append(
+            Reason(
+                code="CopiesNotCounted",
+                message="the strategy is judged on copies of requests, which the gateway's figures do not count",
+                remedy="Use BlueGreen judged on Probes, Canary or Linear, or set on_inconclusive to Ask.",
+            )
+        )
     return found
+
+
+def all_at_once(policy: RolloutPolicy) -> RolloutPolicy:
+    """The policy of a rollout that has nothing to be compared with."""
+    return policy.model_copy(update={"strategy": AllAtOnce(), "final_bake_seconds": 0})
 
 
 def transition_of(owned: Owned, plan: FrozenPlan) -> Transition:
     """The way from one revision to the other, as it was frozen."""
     active = owned.active
     way = transition_between(*owned.reference.place, active.rollout_id, active.started_at, plan)
-    return replace(way, warm=active.warm is not None)
+    in_place = plan.stable is None and owned.deployment.stable is not None
+    return replace(way, warm=active.warm is not None, in_place=in_place)
 
 
 def transition_between(
@@ -136,15 +158,11 @@ def frozen_plan(owned: Owned) -> FrozenPlan:
 
 
 def _check_version(
-    owned: Owned, version: ServedVersion, versions: VersionCatalog, artifacts: ServedArtifacts
+    owned: Owned, version: ServedVersion, refusals: Sequence[Reason], artifacts: ServedArtifacts
 ) -> None:
     reference = owned.reference
     runtime = runtime_for(version.format, owned.deployment.settings.runtime)
-    _refuse(
-        versions.find_obstacles(
-            reference.tenant_id, reference.project, owned.deployment.model, version.number
-        )
-    )
+    refuse(refusals)
     fault = artifacts.find_fault(version)
     if fault is not None:
         raise RolloutFailedError(
@@ -168,7 +186,10 @@ def _plan(
     mechanism = _mechanism(owned, cluster, runtime.kind, policy)
     canary = _frozen(version, settings)
     return FrozenPlan(
-        policy=policy, mechanism=mechanism, canary=canary, stable=_stable(owned, versions)
+        policy=sized(policy, mechanism),
+        mechanism=mechanism,
+        canary=canary,
+        stable=_stable(owned, versions),
     )
 
 
@@ -184,7 +205,7 @@ def _policy(owned: Owned) -> RolloutPolicy:
     policy = owned.active.policy or owned.deployment.settings.rollout
     if owned.has_stable and owned.active.kind is RolloutKind.ROLLOUT:
         return policy
-    return policy.model_copy(update={"strategy": AllAtOnce(), "final_bake_seconds": 0})
+    return all_at_once(policy)
 
 
 def _settings(owned: Owned) -> DeploymentSettings:
@@ -198,37 +219,18 @@ def _mechanism(
     stable = owned.deployment.stable
     if owned.active.warm is not None and stable is not None:
         return stable.mechanism
-    return _choose(cluster.survey(owned.reference.tenant_id), kind, stable, policy)
+    before = None if stable is None else stable.mechanism
+    return choose_mechanism(cluster.survey(owned.reference.tenant_id), kind, before, policy)
 
 
-def _choose(
-    survey: ClusterSurvey, kind: ServiceKind, stable: Revision | None, policy: RolloutPolicy
-) -> Mechanism:
-    """What the revision before uses, if it can; else the first that the cluster has for this kind of object."""
-    grouped = kind is ServiceKind.LLM_INFERENCE_SERVICE
-    fitting = [m for m in survey.mechanisms if (m is Mechanism.GROUP) is grouped]
-    if stable is not None and stable.mechanism in fitting:
-        return stable.mechanism
-    if fitting:
-        return fitting[0]
-    usual = Mechanism.GROUP if grouped else Mechanism.ROUTE
-    refusal = survey.refusals.get(usual) or Reason(
-        code="NoMechanism",
-        message="the cluster has nothing that could split traffic",
-        remedy="Install a gateway of the Gateway API, or set the strategy AllAtOnce.",
-    )
-    if policy.steps:
-        _refuse([refusal])
-    return usual
-
-
-def _refuse(obstacles: Sequence[Reason]) -> None:
-    if obstacles:
-        first, others = obstacles[0], len(obstacles) - 1
-        more = f" ({others} more: {', '.join(o.code for o in obstacles[1:])})" if others else ""
-        raise RolloutFailedError(
-            first.code, first.message + more, remedy=first.remedy or "Ask for a rollout again."
-        )
+def _candidate(owned: Owned, versions: VersionCatalog) -> tuple[ServedVersion, Sequence[Reason]]:
+    """The version to roll out, and why the project's policy does not let it serve."""
+    reference, active = owned.reference, owned.active
+    place = (reference.tenant_id, reference.project, owned.deployment.model)
+    try:
+        return versions.get_candidate(*place, active.model_version)
+    except NotFoundError as gone:
+        raise _version_gone(gone) from gone
 
 
 def _version(owned: Owned, number: int, versions: VersionCatalog) -> ServedVersion:
@@ -238,9 +240,13 @@ def _version(owned: Owned, number: int, versions: VersionCatalog) -> ServedVersi
             reference.tenant_id, reference.project, owned.deployment.model, number
         )
     except NotFoundError as gone:
-        raise RolloutFailedError(
-            "VersionGone", str(gone), remedy="Upload the model again; it becomes a new version."
-        ) from gone
+        raise _version_gone(gone) from gone
+
+
+def _version_gone(gone: NotFoundError) -> RolloutFailedError:
+    return RolloutFailedError(
+        "VersionGone", str(gone), remedy="Upload the model again; it becomes a new version."
+    )
 
 
 def _frozen(version: ServedVersion, settings: DeploymentSettings) -> FrozenRevision:

@@ -8,9 +8,10 @@ from controlplane.serving.ports import DeploymentRepository
 from controlplane.serving.preflight import frozen_plan, transition_of
 from controlplane.serving.progress import Change, Tick
 from controlplane.serving.retirement import Revisions
-from controlplane.serving.rollout import Owned, RolloutReference, read_owned
+from controlplane.serving.rollout import Owned, RolloutReference, read_owned, refusals_explained
 
 
+@refusals_explained()
 def prepare_revision(
     reference: RolloutReference,
     *,
@@ -20,12 +21,13 @@ def prepare_revision(
 ) -> None:
     """Write the revision's objects, after no other revision has traffic that should have none.
 
-    An execution that died may have left its canary a share; there are never two of them.
+    An execution that died may have left its canary a share; there are never two of them. Raises RolloutFailedError
+    for what the cluster refuses.
     """
     owned = read_owned(reference, deployments)
     plan = frozen_plan(owned)
-    _take_traffic_back(owned, revisions)
-    changes = cluster.prepare(transition_of(owned, plan))
+    changes = [*_take_traffic_back(owned, revisions)]
+    changes += cluster.prepare(transition_of(owned, plan))
     progress = owned.progress.with_changes(ticks=owned.progress.ticks + 1)
     tick = Tick(
         rollout_id=reference.rollout_id,
@@ -45,11 +47,12 @@ def as_written(changes: Sequence[ClusterChange]) -> tuple[Change, ...]:
     return tuple(Change(verb=change.verb, path=change.path, body=change.body) for change in changes)
 
 
-def _take_traffic_back(owned: Owned, revisions: Revisions) -> None:
+def _take_traffic_back(owned: Owned, revisions: Revisions) -> Sequence[ClusterChange]:
     stable = owned.deployment.stable
     if stable is None or not owned.deployment.retiring:
-        return
+        return ()
     store, place = revisions(stable.mechanism), owned.reference.place
     weights = store.find_weights(*place) or {}
     if any(weights.get(leaving.name) for leaving in owned.deployment.retiring):
-        store.apply_route(*place, {stable.name: 100})
+        return store.apply_route(*place, {stable.name: 100})
+    return ()

@@ -13,7 +13,6 @@ from controlplane.serving.model import (
     RolloutTicket,
     ServingState,
 )
-from controlplane.serving.settings import DeploymentSettings
 from controlplane.serving.states import RolloutKind
 
 
@@ -48,7 +47,7 @@ def start_next(
         started_at=moment,
         ready_by=moment + timeout,
         deadline=moment + timedelta(seconds=policy.max_seconds),
-        warm=_warm(deployment, ticket),
+        kept=_kept(deployment, ticket),
     )
     staying = tuple(r for r in deployment.retiring if r.model_version != ticket.model_version)
     return deployment.with_changes(active=active, waiting=None, retiring=staying, deleting=False)
@@ -106,11 +105,15 @@ def give_up(
     retire_at: datetime,
     moment: datetime,
 ) -> Deployment:
-    """The active rollout ends without success: its revision goes, the stable one stays."""
+    """The active rollout ends without success: its revision goes, the stable one stays.
+
+    One that was kept for a rollback, and to which there was none after all, is kept for as long as it was to be.
+    """
     active = _active(deployment)
     retiring = deployment.retiring
     if deployment.stable is None or deployment.stable.model_version != active.model_version:
-        retiring = (*retiring, _retiring(revision, retire_at))
+        given_back = _given_back(active.kept, retire_at)
+        retiring = (*retiring, given_back or _retiring(revision, retire_at))
     ended = _ended(active, state, moment, reason)
     return deployment.with_changes(active=None, retiring=retiring, last_rollout=ended)
 
@@ -147,13 +150,13 @@ def retired(deployment: Deployment, model_version: int) -> Deployment:
     return deployment.with_changes(retiring=staying)
 
 
-def _warm(deployment: Deployment, ticket: RolloutTicket) -> DeploymentSettings | None:
-    """What the revision was rolled out with that a rollback goes back to, if it still runs for that."""
+def _kept(deployment: Deployment, ticket: RolloutTicket) -> RetiringRevision | None:
+    """The revision that a rollback goes back to, if it still runs for that."""
     previous, stable = deployment.previous, deployment.stable
     if ticket.kind is not RolloutKind.ROLLBACK or previous is None or stable is None:
         return None
     found = previous.model_version == ticket.model_version
-    return previous.settings if found and previous.mechanism is stable.mechanism else None
+    return previous if found and previous.mechanism is stable.mechanism else None
 
 
 def _active(deployment: Deployment) -> ActiveRollout:
@@ -171,6 +174,12 @@ def _retiring(revision: Revision, retire_at: datetime) -> RetiringRevision:
         settings=revision.settings,
         gpus=revision.gpus,
     )
+
+
+def _given_back(kept: RetiringRevision | None, least: datetime) -> RetiringRevision | None:
+    if kept is None:
+        return None
+    return kept.model_copy(update={"retire_at": max(kept.retire_at, least)})
 
 
 def _released(revision: RetiringRevision, moment: datetime) -> RetiringRevision:

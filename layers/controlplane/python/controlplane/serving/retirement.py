@@ -7,11 +7,12 @@ from math import ceil
 
 from controlplane.errors import ConcurrentChangeError
 from controlplane.identifiers import now
+from controlplane.serving.cluster_ports import ClusterChange
 from controlplane.serving.deployment_events import DeploymentDeleted, RevisionRetired
 from controlplane.serving.model import Deployment, RetiringRevision
 from controlplane.serving.ports import DeploymentRepository, RevisionCluster
 from controlplane.serving.queue import retired
-from controlplane.serving.states import ONE_OBJECT, Mechanism
+from controlplane.serving.states import ONE_OBJECT, Mechanism, RolloutKind
 
 BUSY_SECONDS = 5
 Revisions = Callable[[Mechanism], RevisionCluster]
@@ -42,8 +43,11 @@ def retire_revisions(
     deployment, _ = deployments.find(tenant_id, project, name)
     while deployment is not None and deployment.retiring:
         place = Place(tenant_id, project, deployment)
-        free = take_traffic_off(place, revisions)
-        due = min(deployment.retiring, key=lambda revision: revision.retire_at)
+        free = take_traffic_off(place, revisions, [])
+        leaving = [one for one in deployment.retiring if not _is_wanted(deployment, one)]
+        if not leaving:
+            return BUSY_SECONDS
+        due = min(leaving, key=lambda revision: revision.retire_at)
         left = (due.retire_at - now()) / timedelta(seconds=1)
         if left > 0:
             return ceil(left)
@@ -58,12 +62,22 @@ def retire_revisions(
     return None
 
 
+def _is_wanted(deployment: Deployment, revision: RetiringRevision) -> bool:
+    """Whether a rollback that waits for its turn goes back to it, whatever time it takes until it begins."""
+    waiting = deployment.waiting
+    if waiting is None or waiting.kind is not RolloutKind.ROLLBACK:
+        return False
+    return revision.previous and revision.model_version == waiting.model_version
+
+
 def _is_leaving(deployment: Deployment) -> bool:
     return deployment.deleting and deployment.active is None and deployment.waiting is None
 
 
-def take_traffic_off(place: Place, revisions: Revisions) -> bool:
+def take_traffic_off(place: Place, revisions: Revisions, changes: list[ClusterChange]) -> bool:
     """Make sure that the route gives nothing to what retires; False while a rollout has the route in hand.
+
+    What is written is added to `changes`, also where a later write is refused.
 
     A rollout whose execution died, or that failed after it had shifted the traffic, leaves its revision a share: it
     goes back as soon as this is called, whenever the revision itself may go.
@@ -78,7 +92,9 @@ def take_traffic_off(place: Place, revisions: Revisions) -> bool:
             return False
         if deployment.stable is not None:
             all_traffic = {deployment.stable.name: 100}
-            store.apply_route(place.tenant_id, place.project, deployment.name, all_traffic)
+            changes += store.apply_route(
+                place.tenant_id, place.project, deployment.name, all_traffic
+            )
     return True
 
 
@@ -100,7 +116,7 @@ def _retire(
     tenant_id, project, name = place.tenant_id, place.project, place.deployment.name
     mark = store.find_revision_mark(tenant_id, due.name)
     current, _ = deployments.find(tenant_id, project, name)
-    if current is None or due not in current.retiring:
+    if current is None or due not in current.retiring or _is_wanted(current, due):
         raise ConcurrentChangeError(f"{due.name} is not retiring any more")
     alone = current.stable is None and current.active is None
     # What keeps all revisions in one object has nothing of this one left to delete while another is served.

@@ -4,10 +4,12 @@ A task works only while the deployment's item says that its execution carries th
 RolloutNotActiveError), and every task may be repeated.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controlplane.errors import RolloutNotActiveError
+from controlplane.errors import ClusterRefusedError, RolloutFailedError, RolloutNotActiveError
 from controlplane.identifiers import now, revision_name
 from controlplane.reasons import Reason
 from controlplane.serving.deployment_events import RolloutEnded
@@ -76,6 +78,19 @@ def read_owned(reference: RolloutReference, deployments: DeploymentRepository) -
     if active.rollout_id != reference.rollout_id:
         raise RolloutNotActiveError(f"rollout {reference.rollout_id} has ended")
     return Owned(reference, deployment, active, rollout)
+
+
+@contextmanager
+def refusals_explained() -> Iterator[None]:
+    """What the cluster refuses ends the rollout with what can be done about it. Raises RolloutFailedError."""
+    try:
+        yield
+    except ClusterRefusedError as refused:
+        raise RolloutFailedError(
+            "ClusterRefused",
+            str(refused),
+            remedy=refused.remedy or "Mend what the cluster says, then ask for a rollout again.",
+        ) from refused
 
 
 def end_rollout(

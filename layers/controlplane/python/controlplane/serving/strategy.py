@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from controlplane.serving.analysis import AnalysisPolicy
 
 Seconds = Annotated[int, Field(ge=0, le=7 * 24 * 3600)]
+# At the least, besides the steps: until the revision is ready, and the gateway does what it is told. Seconds.
+ROOM = 60
+# Every tick is kept, and all of them are written into the evidence at the end.
+MOST_TICKS = 50_000
 
 
 class Step(BaseModel):
@@ -98,7 +102,10 @@ Strategy = Annotated[AllAtOnce | Canary | Linear | BlueGreen | Shadow, Field(dis
 
 
 class Capacity(StrEnum):
-    """SAFE: the stable revision keeps its full size until the end. LEAN: it shrinks as the canary proves itself."""
+    """SAFE: the stable revision keeps its full size until the end. LEAN: it shrinks as the canary proves itself.
+
+    Where Knative splits the traffic it sizes each revision by its requests, and LEAN is carried out as SAFE.
+    """
 
     SAFE = "Safe"
     LEAN = "Lean"
@@ -115,7 +122,8 @@ class OnInconclusive(StrEnum):
 class RolloutPolicy(BaseModel):
     """How a deployment's rollouts go. Times in seconds.
 
-    `tick_seconds`: how often it is looked at. `final_bake_seconds`: at 100 % before it counts as promoted.
+    `tick_seconds`: how often it is looked at. `final_bake_seconds`: at 100 % before it counts as promoted,
+    judged by what the stable revision was seen to have before.
     `max_seconds`: the rollout's own deadline. `termination_wait_seconds`: from the last request sent to a revision
     until it may be removed. `keep_previous_seconds`: how long the revision before is kept running after a promotion,
     for a rollback at once.
@@ -138,9 +146,22 @@ class RolloutPolicy(BaseModel):
     @model_validator(mode="after")
     def _time_is_enough(self) -> Self:
         needed = sum(step.bake_seconds for step in self.steps) + self.final_bake_seconds
-        if needed > self.max_seconds:
+        if needed and needed + ROOM > self.max_seconds:
             raise ValueError(
-                f"the steps and the final bake last {needed} s, longer than max_seconds ({self.max_seconds})"
+                f"the steps and the final bake last {needed} s, and the revision needs time to be ready and to be "
+                f"given its traffic: set max_seconds ({self.max_seconds}) to {needed + ROOM} or more, or make them "
+                "shorter"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ticks_can_be_kept(self) -> Self:
+        ticks = self.max_seconds // self.tick_seconds
+        if ticks > MOST_TICKS:
+            least = -(-self.max_seconds // MOST_TICKS)
+            raise ValueError(
+                f"a look every {self.tick_seconds} s for {self.max_seconds} s makes {ticks} ticks, and {MOST_TICKS} "
+                f"can be kept as evidence: set tick_seconds to {least} or more, or max_seconds to less"
             )
         return self
 

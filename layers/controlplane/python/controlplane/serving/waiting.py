@@ -25,7 +25,7 @@ def await_tick(
     waits: TickWaits,
     tokens: TaskTokens,
 ) -> None:
-    """Keep the token of the waiting task; wake it at once when more was said than the last tick took in."""
+    """Keep the token of the waiting task; wake it at once when more was said than the last tick has seen."""
     waits.remember(tenant_id, project, name, token, now() + TOKEN_LIFETIME)
     deployment, _ = deployments.find(tenant_id, project, name)
     active = deployment.active if deployment else None

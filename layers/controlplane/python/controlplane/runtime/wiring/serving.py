@@ -14,7 +14,6 @@ from controlplane.serving.ports import (
     AliasDirectory,
     DeploymentRepository,
     LimitDirectory,
-    RevisionSwitch,
     ServingPolicyRepository,
     TaskTokens,
     TickWaits,
@@ -52,7 +51,7 @@ def task_tokens() -> TaskTokens:
 
 @cache
 def limit_directory() -> LimitDirectory:
-    from controlplane.adapters.dynamodb_deployments import DynamoDBLimits
+    from controlplane.adapters.dynamodb_deployment_limits import DynamoDBLimits
 
     return DynamoDBLimits(tables.table())
 
@@ -63,11 +62,6 @@ def revision_cluster(mechanism: Mechanism = Mechanism.ROUTE) -> RevisionStore:
     from controlplane.adapters.revision_stores import store_of
 
     return store_of(mechanism, cluster.kubernetes_api(), _gateway())
-
-
-@cache
-def revision_switch() -> RevisionSwitch:
-    return revision_cluster()
 
 
 @cache

@@ -1,7 +1,8 @@
 """The checks of a policy that compare shares, and how each counts what is bad in a window."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from controlplane.serving.analysis import (
     AnalysisPolicy,
@@ -10,7 +11,7 @@ from controlplane.serving.analysis import (
     LatencyCheck,
     RevisionCounts,
 )
-from controlplane.serving.statistics.counts import Missing, Window
+from controlplane.serving.statistics.counts import EventPairs, Missing, Window
 from controlplane.serving.statistics.evidence import Shares
 from controlplane.serving.statistics.histograms import above, percentile_range, possibly_above
 
@@ -27,6 +28,10 @@ class Counted:
     surely: Shares
     possibly: Shares
     threshold: str = ""
+
+    @property
+    def of_canary(self) -> Self:
+        return replace(self, surely=self.surely.of_canary, possibly=self.possibly.of_canary)
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,14 @@ def share_checks(policy: AnalysisPolicy) -> tuple[ShareCheck, ...]:
     """All that the policy asks for, whether comparing or absolute."""
     found: list[ShareCheck] = []
     if policy.error_rate:
-        found += _pair("error_rate", "ErrorRate", "requests failed", policy.error_rate, _errors)
+        words, rate = "requests failed", policy.error_rate
+        found += _pair("error_rate", "ErrorRate", words, rate, _errors, _errors)
     if policy.latency:
         found += _latency_checks(policy.latency)
     for metric in policy.events:
         words = f"events of {metric.name} were bad"
-        found += _pair(f"events.{metric.name}", "Metric", words, metric, _events(metric.name))
+        compare, watch = _events(metric.name, guard=False), _events(metric.name, guard=True)
+        found += _pair(f"events.{metric.name}", "Metric", words, metric, compare, watch)
     return tuple(found)
 
 
@@ -64,12 +71,13 @@ def _pair(
     code: str,
     bad: str,
     check: ErrorRateCheck | EventMetric,
-    count: Callable[[Window], Counted | Missing],
+    compare: Callable[[Window], Counted | Missing],
+    watch: Callable[[Window], Counted | Missing],
 ) -> list[ShareCheck]:
-    pair = [ShareCheck(name, bad, f"{code}Higher", count, increase=check.max_increase)]
+    pair = [ShareCheck(name, bad, f"{code}Higher", compare, increase=check.max_increase)]
     if check.max_share is not None:
         limit = check.max_share
-        pair.append(ShareCheck(f"{name}.max_share", bad, f"{code}TooHigh", count, limit=limit))
+        pair.append(ShareCheck(f"{name}.max_share", bad, f"{code}TooHigh", watch, limit=limit))
     return pair
 
 
@@ -98,12 +106,14 @@ def _errors(window: Window) -> Counted | Missing:
     )
 
 
-def _events(name: str) -> Callable[[Window], Counted | Missing]:
+def _events(name: str, *, guard: bool) -> Callable[[Window], Counted | Missing]:
     def count(window: Window) -> Counted | Missing:
-        canary = window.canary.events.get(name)
-        if canary is None:
-            return Missing("NoData", f"the metric source has no data on {name} of the canary")
-        return _same(window.stable.events.get(name) if window.stable else None, canary)
+        added = window.events.get(name)
+        if not isinstance(added, EventPairs):
+            return added or Missing("NoData", f"the metric source has no data on {name}")
+        if added.stable is None and window.compared and not guard:
+            return Missing("NoBaseline", f"there is no data on {name} of the stable revision")
+        return _same(added.stable, added.canary)
 
     return count
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from controlplane.serving.analysis import RevisionCounts
+from controlplane.serving.statistics.counts import EventPairs
 from controlplane.serving.statistics.process import EvidenceProcess
 
 
@@ -24,6 +25,14 @@ class Shares(NamedTuple):
     @property
     def canary_share(self) -> float | None:
         return self.canary_bad / self.canary if self.canary else None
+
+    @property
+    def of_stable(self) -> "Shares":
+        return self._replace(canary=0, canary_bad=0)
+
+    @property
+    def of_canary(self) -> "Shares":
+        return self._replace(stable=0, stable_bad=0)
 
     def plus(self, other: "Shares") -> "Shares":
         return Shares(
@@ -59,14 +68,18 @@ class ValueEvidence(BaseModel):
 
 
 class Baseline(BaseModel):
-    """The reading that the next one is compared with, without what no check needs."""
+    """The reading that the next one is compared with, without what no check needs.
+
+    `events` are the last pairs that were known of each metric, which may be older.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     observed_at: datetime
     generation: str
-    stable: RevisionCounts | None
+    stable: RevisionCounts | None = None
     canary: RevisionCounts
+    events: dict[str, EventPairs] = Field(default_factory=dict)
 
 
 class Evidence(BaseModel):

@@ -1,5 +1,6 @@
 """The verdict of a tick. The method and why: docs/verdict.md and docs/adr/0019-verdict.md."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from controlplane.serving.analysis import (
@@ -20,7 +21,7 @@ from controlplane.serving.statistics.evidence import (
 )
 from controlplane.serving.statistics.likelihood import absolute_factors, relative_factors
 from controlplane.serving.statistics.process import absorb
-from controlplane.serving.statistics.shares import judge_shares
+from controlplane.serving.statistics.shares import judge_shares, largest_share
 from controlplane.serving.statistics.values import judge_value
 from controlplane.serving.statistics.windows import find_obstacle, take_window
 
@@ -37,7 +38,8 @@ def judge(
 ) -> tuple[Evidence, Judgement]:
     """What is known after one more reading, and the verdict.
 
-    `compared` is False when all traffic is the canary's: only absolute guards and the data's age are judged.
+    `compared` is False when all traffic is the canary's: then what is compared before is judged by what the stable
+    revision was seen to have until then.
     A check that has failed stays failed, whatever later readings say or do not say: its evidence has once been as
     large as the policy asks for, and Ville's inequality is about just that. Never raises for what a source may give.
     """
@@ -48,13 +50,13 @@ def judge(
     obstacle = missing or find_obstacle(policy, evidence, compared=compared)
     shares, values = dict(evidence.shares), dict(evidence.values)
     results: list[CheckResult] = []
+    needed = evidence_needed(policy)
     for check in share_checks(policy):
-        if compared or check.limit is not None:
-            seen = shares.get(check.name, ShareEvidence())
-            seen, own = _absorb(check, seen, window)
-            shares[check.name] = seen
-            result = judge_shares(policy, check, seen, obstacle or own, evidence_needed(policy))
-            results.append(result)
+        seen, own = _absorb(check, shares.get(check.name, ShareEvidence()), window, needed)
+        shares[check.name] = seen
+        alone = not compared and check.limit is None
+        limit = largest_share(check, seen, needed) if alone else None
+        results.append(judge_shares(policy, check, seen, obstacle or own, needed, limit))
     for metric in policy.values:
         values[metric.name], result = judge_value(
             metric,
@@ -66,7 +68,7 @@ def judge(
         )
         results.append(result)
     if not results:
-        results.append(_traffic(evidence, missing if not compared else obstacle))
+        results.append(_traffic(evidence, obstacle))
     return evidence.model_copy(update={"shares": shares, "values": values}), _verdict(results)
 
 
@@ -76,23 +78,38 @@ def evidence_needed(policy: AnalysisPolicy) -> float:
 
 
 def _absorb(
-    check: ShareCheck, seen: ShareEvidence, window: Window | None
+    check: ShareCheck, seen: ShareEvidence, window: Window | None, needed: float
 ) -> tuple[ShareEvidence, Missing | None]:
     if window is None:
         return seen, None
-    counted = check.count(window)
+    alone = not window.compared and check.limit is None
+    counted = check.count(window.with_stable_so_far() if alone else window)
     if isinstance(counted, Missing):
         return seen, counted
-    return _with(check, seen, counted), None
+    if not alone:
+        return _with(seen, counted, _factors(check, counted.surely)), None
+    if seen.surely.stable:
+        # What it was seen to have beside the canary says more than all that it ever had.
+        counted = counted.of_canary
+    # Known before the canary's answers that are judged by it; it stays as it is, for nothing is added any more.
+    known = seen.model_copy(update={"surely": seen.surely.plus(counted.surely.of_stable)})
+    limit = largest_share(check, known, needed)
+    return _with(seen, counted, _absolute(counted.surely, limit)), None
 
 
-def _with(check: ShareCheck, seen: ShareEvidence, counted: Counted) -> ShareEvidence:
+def _factors(check: ShareCheck, tick: Shares) -> Sequence[float]:
+    if check.limit is not None:
+        return _absolute(tick, check.limit)
+    return relative_factors(tick) if _tells(tick) else ()
+
+
+def _absolute(tick: Shares, limit: float | None) -> Sequence[float]:
+    return absolute_factors(tick, limit) if tick.canary and limit is not None else ()
+
+
+def _with(seen: ShareEvidence, counted: Counted, factors: Sequence[float]) -> ShareEvidence:
     tick = counted.surely
-    process = seen.process
-    if check.limit is not None and tick.canary:
-        process = absorb(process, absolute_factors(tick, check.limit))
-    if check.limit is None and _tells(tick):
-        process = absorb(process, relative_factors(tick))
+    process = absorb(seen.process, factors) if factors else seen.process
     return seen.model_copy(
         update={
             "surely": seen.surely.plus(tick),

@@ -1,9 +1,17 @@
 """From one reading to the next: what was added in between, or why that cannot be told."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from controlplane.serving.analysis import AnalysisPolicy, Reading, RevisionCounts
-from controlplane.serving.statistics.counts import Missing, Window, difference, is_count, is_sound
+from controlplane.serving.statistics.counts import (
+    EventPairs,
+    Missing,
+    Window,
+    difference,
+    is_sound,
+)
+from controlplane.serving.statistics.events import take_events
 from controlplane.serving.statistics.evidence import Baseline, Evidence
 from controlplane.serving.statistics.histograms import has_histogram, thinned
 
@@ -32,11 +40,15 @@ def take_window(
     if missing or reading.observed_at is None:
         return evidence, None, missing
     last = evidence.last
+    same = last is not None and last.generation == reading.generation
+    known: dict[str, EventPairs] = last.events if last and same else {}
+    events, added = take_events(policy, known, reading)
     baseline = Baseline(
         observed_at=_aware(reading.observed_at),
         generation=reading.generation,
         stable=_needed(policy, reading.stable) if reading.stable else None,
         canary=_needed(policy, reading.canary or RevisionCounts()),
+        events=events,
     )
     moved = evidence.model_copy(update={"last": baseline})
     if last is None:
@@ -45,7 +57,11 @@ def take_window(
     window = _added(last, baseline)
     if window is None:
         reset = "counters began anew; what they counted meanwhile is left out"
+        # What people's own metrics have added is not judged without a window, and comes with the next one.
+        held = baseline.model_copy(update={"events": known}) if same else baseline
+        moved = evidence.model_copy(update={"last": held})
         return moved, None, Missing("CounterReset", reset)
+    window = replace(window, events_before=known, events=added, compared=compared)
     return _counted(moved, window), window, None
 
 
@@ -107,19 +123,12 @@ def _aware(moment: datetime) -> datetime:
 
 
 def _needed(policy: AnalysisPolicy, counts: RevisionCounts) -> RevisionCounts:
-    names = {metric.name for metric in policy.events}
-    events = {
-        name: (pair[0], pair[1])
-        for name, pair in counts.events.items()
-        if name in names and all(map(is_count, pair)) and pair[0] <= pair[1]
-    }
     bounds, numbers = thinned(counts) if policy.latency and has_histogram(counts) else ((), ())
     return RevisionCounts(
         requests=counts.requests,
         errors=counts.errors,
         latency_bounds=bounds,
         latency_counts=numbers,
-        events=events,
     )
 
 
