@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from local.bench.budgets import Detail, Findings, Row
-from local.bench.contents import numbered
 from local.bench.examples import FIXED, asker_of, member_of
 from local.bench.functions import Report, RunningFunction, running_function
 from local.bench.items import TENANT_ROLE, Cloud
+from local.bench.names import numbered
 from local.bench.operations import Operation, operations, request
 from local.bench.packages import Function, HostCode
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from local.bench import contents, entities
-from local.bench.contents import numbered
+from local.bench import entities, names
+from local.bench.names import numbered
 
 Json = dict[str, Any]
 Names = dict[str, str]
@@ -91,14 +91,14 @@ NUMBERED: dict[str, Callable[[int], Names]] = {
     },
     f"DELETE {_UPLOADS}/{{upload}}": lambda n: {"upload": numbered("upload", n)},
     "DELETE /projects/{project}/models/{model}/versions/{version}": lambda n: {
-        "version": str(contents.numbered_version(n))
+        "version": str(names.numbered_version(n))
     },
     f"DELETE {_MODEL}/aliases/{{alias}}": lambda n: {"model": numbered("model", n)},
     "DELETE /people/{person}": lambda n: {"person": numbered("person", n)},
     "POST /people/{person}/disable": lambda n: {"person": numbered("person", n + 4)},
     "POST /people/{person}/enable": lambda n: {"person": numbered("locked", n)},
     "DELETE /machines/{machine}": lambda n: {"machine": numbered("machine", n)},
-    "DELETE /keys/{key}": lambda n: {"key": contents.numbered_key(n + 4)},
+    "DELETE /keys/{key}": lambda n: {"key": names.numbered_key(n + 4)},
     "DELETE /projects/{project}/signing-keys/{signing_key}": lambda n: {
         "signing_key": numbered("signing key", n)
     },
@@ -120,8 +120,7 @@ NUMBERED: dict[str, Callable[[int], Names]] = {
     "DELETE /subscriptions/{subscriber}": lambda n: {"subscriber": numbered("group", n)},
 }
 NUMBERED |= {
-    f"POST {_ROLLOUTS}/{{rollout}}/{command}": partial(_told, command)
-    for command in contents.COMMANDS
+    f"POST {_ROLLOUTS}/{{rollout}}/{command}": partial(_told, command) for command in names.COMMANDS
 }
 NUMBERED |= {
     f"POST {_DEPLOYMENT}/stop": partial(_told, "stop"),
@@ -210,7 +209,7 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
     "POST /token": (
         Variant(
             "first of its key",
-            body=lambda n: {"api_key": entities.key_text(contents.unused_key(n))[0]},
+            body=lambda n: {"api_key": entities.key_text(names.unused_key(n))[0]},
         ),
     ),
 }

@@ -12,7 +12,7 @@ from controlplane.adapters.dynamodb_deployment_keys import (
 from controlplane.adapters.dynamodb_items import as_item
 from controlplane.serving.model import ServingState
 from local.bench import entities
-from local.bench.contents import COMMANDS
+from local.bench.names import COMMANDS
 from tests.functions.cloud import Cloud
 
 DEPLOYMENT = "/projects/{project}/deployments/{deployment}"

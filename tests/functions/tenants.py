@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.bench import entities
-from local.bench.contents import COMMANDS
+from local.bench.names import COMMANDS
 from tests.functions import examples
 from tests.functions.api_calls import Answer, Api, Operation, Person, operations
 from tests.functions.cloud import Cloud

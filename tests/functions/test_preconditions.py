@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.bench import entities
-from local.bench.contents import COMMANDS
+from local.bench.names import COMMANDS
 from tests.functions.api_calls import Api
 from tests.functions.cloud import Cloud
 from tests.functions.deployments import put_deployments
