@@ -33,7 +33,7 @@ class MetricsContextError(ValueError):
 class MetricsOrigin:
     """`workspace_arn` is of Amazon Managed Prometheus, `secret_arn` of a secret with `token` or `username`, `password`.
 
-    Without a source a rollout finds no figures, so no step that is judged is ever passed.
+    Without a source a rollout that is judged is refused, unless its policy lets people decide.
     """
 
     source: str = NONE

@@ -99,6 +99,8 @@ def get_project(project: ProjectName) -> Response[ProjectView]:
     f"{PATH}/<project>",
     operation_id="deleteProject",
     summary="Delete an empty project",
+    description="One without models and deployments, that trusts no signing key and whose registry policy asks for "
+    "nothing: what approvers gave, they take back first.",
     tags=["projects"],
     status_code=204,
 )

@@ -2,12 +2,20 @@
 
 Keys, for a tenant `acme` with a project `vision`; what is below a project has a partition of its own:
 
-    TENANT#acme                  TENANT | PROJECT#<project> | PRINCIPAL#<sub> | IDEMPOTENCY#<digest> | REJECTED#…
+    TENANT#acme                  TENANT | POLICIES | QUOTAS | ADMINISTRATORS | WEBHOOKS | PROJECT#<project>
+                                 PERSON#<name> | PRINCIPAL#<sub> | MACHINE#<name> | KEY#<id> | POLICY#<name>
+                                 SUBSCRIPTION#… | WEBHOOK#<name> | WEBHOOKHEALTH#<name> | DELIVERY#<webhook>#<id>
+                                 IDEMPOTENCY#<digest> | REJECTED#… | DENIAL#<actor>#<action>
     TENANT#acme#PROJECT#vision   MODEL#<model> | VERSION#<model>#<number> | UPLOAD#<model>#<upload>
-                                 DEPLOYMENT#<deployment> | ROLLOUT#<deployment>#<rollout> | HISTORY#… | TICK#…
+                                 ALIASES#<model> | ALIASMOVE#<model>#<alias>#<sequence> | LINEAGE#<origin>#…
+                                 REGISTRYPOLICY | SERVINGPOLICY | SIGNINGKEY#<name> | REVOKEDSIGNINGKEYS
+                                 DEPLOYMENT#<deployment> | ROLLOUT#<deployment>#<rollout> | ROLLOUTWAIT#<deployment>
+                                 HISTORY#… | TICK#…
+    TENANT#acme#AUDIT            HEAD | RECORD#<sequence> | EVENT#… | ALL#… | ACTOR#… | RESOURCE#…
+    PLATFORM                     TENANT#<tenant> | TIER#<tier> | SUBSCRIBER#<tier>#<tenant> | IDEMPOTENCY#<digest> | …
     PLATFORM#USER#<sub>          MEMBERSHIP
 
-A deleted item stays for a while as a tombstone (`deleted_at`, `expires_at`) and counts as not there.
+A deleted item stays for a while as a tombstone (`deleted_at`, `expires_at`; a project's stays) and counts as not there.
 """
 
 import logging

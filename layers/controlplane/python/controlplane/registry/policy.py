@@ -50,7 +50,7 @@ class ScanClean(BaseModel):
 
 
 class SignaturePresent(BaseModel):
-    """A key of the project signed the version's manifest."""
+    """A key of the project, not revoked, signed the version's manifest, which names its project and model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -72,10 +72,14 @@ class RegistryRules(BaseModel):
         default=False, description="A version serves only when somebody has approved it"
     )
     approver_is_not_uploader: bool = Field(
-        default=False, description="Whoever uploaded a version cannot approve it"
+        default=False,
+        description="Whoever uploaded a version cannot approve it. A plain file's uploader is not known: such a "
+        "version cannot be approved at all",
     )
     signature_required: bool = Field(
-        default=False, description="A version serves only with a signature of the project's"
+        default=False,
+        description="A version serves only with a signature of the project's, over a manifest that names the project "
+        "and the model",
     )
     pickles_allowed: bool = Field(
         default=True, description="Versions may be of formats that can hold code to run on loading"

@@ -63,8 +63,10 @@ class EventMetric(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-    bad_query: Query = Field(description="PromQL that counts since the rollout began")
-    total_query: Query
+    bad_query: Query = Field(
+        description="PromQL that counts bad events since any moment; the differences are judged"
+    )
+    total_query: Query = Field(description="The same of all events, the bad ones among them")
     max_increase: float = Field(default=0.05, gt=0, le=1)
     max_share: float | None = Field(default=None, gt=0, le=1)
 

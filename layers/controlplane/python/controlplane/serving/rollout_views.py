@@ -93,7 +93,7 @@ class RolloutView(BaseModel):
 
 
 class TickView(BaseModel):
-    """One look at a rollout: what was seen, how it was judged, and what was done."""
+    """One look at a rollout: what was seen, how it was judged, and what was done; the last may be of after its end."""
 
     number: int
     at: datetime

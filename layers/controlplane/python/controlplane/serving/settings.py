@@ -90,7 +90,8 @@ def _stays_below(path: str) -> str:
 class Probe(BaseModel):
     """A request that is sent to both revisions at each tick of a step that is judged on probes.
 
-    `path` is below the deployment's own address, such as `/v1/models/digits:predict`.
+    `path` is below the deployment's own address, such as `/v1/models/digits:predict`. What is not answered within 10 s
+    counts as a request that failed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -17,7 +17,7 @@ class RolloutState(StrEnum):
 
 
 class RolloutKind(StrEnum):
-    """ROLLBACK returns to the previous revision, which is still warm: it is neither judged nor held up by gates."""
+    """ROLLBACK returns to the previous revision: it is not judged and, while that is warm, held up by no gate."""
 
     ROLLOUT = "Rollout"
     ROLLBACK = "Rollback"
