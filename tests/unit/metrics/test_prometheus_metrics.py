@@ -12,7 +12,7 @@ import pytest
 from controlplane.adapters.prometheus_api import PrometheusApi
 from controlplane.adapters.prometheus_metrics import PrometheusMetrics
 from controlplane.errors import MetricsUnavailableError
-from controlplane.serving.analysis import Reading, ValueMetric
+from controlplane.serving.analysis import Reading, Unanswered, ValueMetric
 from controlplane.serving.cluster_ports import Mechanism
 from tests.ports import free_port
 from tests.unit.metrics.http_servers import HttpServer, Received, Reply, serving
@@ -177,6 +177,8 @@ def test_servers_that_count_no_errors_are_not_taken_for_such_without(
     assert reading.canary
     assert (reading.canary.requests, reading.canary.errors) == (0, 0)
     assert sum(reading.canary.latency_counts) == 100
+    # Probes that nobody answered would be all requests there are, and all of them failures.
+    assert reading.with_unanswered(Unanswered(canary=3)) == reading
 
 
 @pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf"])

@@ -7,7 +7,7 @@ from controlplane.serving.decision import Next
 from controlplane.serving.model import RolloutState
 from controlplane.serving.ports import RevisionObservation, RevisionState
 from controlplane.serving.settings import Autoscaling
-from controlplane.serving.states import Phase
+from controlplane.serving.states import Command, Phase
 from controlplane.serving.strategy import AllAtOnce, OnInconclusive, RolloutPolicy
 from tests.fakes.cluster import PROGRESSING
 from tests.unit.serving.test_canary import DEAD, POLICY, Begin, Road, begin
@@ -144,6 +144,17 @@ def test_a_canary_that_only_grows_into_it_gets_no_traffic(begin: Begin) -> None:
     assert road.share == 0
 
 
+def test_who_promotes_by_hand_need_not_wait_for_the_last_replica(begin: Begin) -> None:
+    """A full quota may have no room for it."""
+    road = begin(autoscaling=SCALE)
+    road.until(10)
+    road.world.cluster.outcomes[2] = PARTLY
+    road.tell(Command.PROMOTE)
+
+    assert road.tick() == Next.TICK
+    assert (road.share, road.phase) == (100, Phase.BAKING)
+
+
 # Both
 
 
@@ -246,21 +257,34 @@ def test_one_look_without_figures_decides_nothing(
     assert road.end() is RolloutState.PROMOTED
 
 
-@pytest.mark.parametrize("trouble", ["metrics", "stable"])
-def test_looks_without_figures_are_waited_for_as_long_as_figures_may_be_old(
-    begin: Begin, trouble: str
-) -> None:
+def test_looks_without_figures_are_waited_for_as_long_as_figures_may_be_old(begin: Begin) -> None:
     aged = AnalysisPolicy(max_age_seconds=30)
     road = begin(policy(on_inconclusive=OnInconclusive.ABORT, analysis=aged))
     road.until(10)
     until_it_is_decided(road)
     before = road.clock.now()
-    road.world.metrics.down = 1000 if trouble == "metrics" else 0
-    road.world.cluster.outcomes.update({} if trouble == "metrics" else {1: PROGRESSING})
+    road.world.metrics.down = 1000
 
     assert road.end() is RolloutState.ROLLED_BACK
     assert road.code == "Inconclusive"
     assert 25 <= (road.world.last.ended_at - before).total_seconds() <= 40
+
+
+def test_nobody_is_sent_to_a_stable_revision_that_answers_nothing_for_want_of_a_verdict(
+    begin: Begin,
+) -> None:
+    aged = AnalysisPolicy(max_age_seconds=30)
+    road = begin(policy(on_inconclusive=OnInconclusive.ABORT, analysis=aged))
+    road.until(10)
+    until_it_is_decided(road)
+    road.world.cluster.outcomes[1] = PROGRESSING
+    before = road.clock.now()
+    while (road.clock.now() - before).total_seconds() < 120:
+        assert road.tick() == Next.TICK
+        assert road.share == 10
+    road.world.cluster.outcomes.clear()
+
+    assert road.end() is RolloutState.PROMOTED
 
 
 def test_few_requests_are_no_gap(begin: Begin) -> None:

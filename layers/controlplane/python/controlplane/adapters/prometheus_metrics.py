@@ -50,6 +50,7 @@ class PrometheusMetrics:
             canary=canary,
             values=users.values(),
             generation=_generation(figures),
+            counts_requests=queries["requests"] is not None,
         )
 
     def _ask(self, expression: str, moment: datetime) -> Figures:

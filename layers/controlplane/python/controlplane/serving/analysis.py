@@ -149,6 +149,7 @@ class Reading(BaseModel):
     series is None. `values` are each ValueMetric, first the canary's, then the stable revision's; None where there is
     none or NaN.
     `generation` changes when counters began anew (a restart), so that no difference is taken over it.
+    `counts_requests` is false for a source that tells latencies alone: failures without requests would be all of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -158,9 +159,12 @@ class Reading(BaseModel):
     canary: RevisionCounts | None
     values: dict[str, tuple[float | None, float | None]] = Field(default_factory=dict)
     generation: str = ""
+    counts_requests: bool = True
 
     def with_unanswered(self, probes: Unanswered) -> Self:
         """The same, with these probes as requests that failed: no source counts what its caller gave up."""
+        if not self.counts_requests:
+            return self
         return self.model_copy(
             update={
                 "canary": _with_failures(self.canary, probes.canary),

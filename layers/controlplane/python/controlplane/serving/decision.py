@@ -181,7 +181,7 @@ def _watch(progress: Progress, seen: Situation) -> Decision:
     if not seen.in_effect(progress.percent):
         return _await_gateway(progress, seen)
     progress = progress.with_changes(unsettled=0)
-    if progress.by_hand and seen.ready:
+    if progress.by_hand and can_carry(progress, seen):
         return _promote(progress, seen)
     progress = progress.with_changes(since=progress.since or seen.moment)
     left = _left(progress, step.bake_seconds, seen.moment)

@@ -150,7 +150,7 @@ def _inconclusive(progress: Progress, seen: "Situation") -> Outcome | None:
         return None
     if judgement is None or judgement.verdict is not Verdict.INCONCLUSIVE:
         return None
-    if lacks_figures(progress, seen):
+    if lacks_figures(progress, seen) or _is_stable_no_better(progress, seen):
         return None
     check = judgement.decisive
     return _outcome(
