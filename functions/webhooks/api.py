@@ -115,7 +115,7 @@ def post_webhook(wanted: WebhookRequest) -> Response[NewSecretView]:
         request,
         rules=_rules(),
         webhooks=wired.webhook_repository(),
-        keys=wired.signing_keys(),
+        keys=wired.webhook_signing_keys(),
     )
     return _shown_once(made, HTTPStatus.CREATED, f"{PATH}/{made.webhook.name}")
 
@@ -185,7 +185,7 @@ def post_rotation(webhook: WebhookName) -> Response[NewSecretView]:
         webhook,
         if_match(api),
         webhooks=wired.webhook_repository(),
-        keys=wired.signing_keys(),
+        keys=wired.webhook_signing_keys(),
     )
     return _shown_once(rotated, HTTPStatus.OK)
 

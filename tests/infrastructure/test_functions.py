@@ -111,7 +111,7 @@ def test_no_managed_policy_is_borrowed(assembly: Assembly) -> None:
         ("Serving/AdvanceRolloutRole", PROGRESS),
         ("Serving/AwaitTickRole", {"BatchGetItem", "PutItem"}),
         ("Serving/WakeRolloutRole", {"GetItem"}),
-        ("Serving/FinishRolloutRole", {"BatchGetItem"}),
+        ("Serving/FinishRolloutRole", {"BatchGetItem", *WRITES}),
         ("Serving/WriteEvidenceRole", {"BatchGetItem", "Query", "UpdateItem"}),
         ("Serving/FailRolloutRole", {"BatchGetItem", "PutItem"}),
         ("Serving/RetireRevisionRole", {"BatchGetItem", *WRITES}),

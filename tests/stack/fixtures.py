@@ -56,7 +56,10 @@ def training(stack: RunningStack) -> Training:
 
 @pytest.fixture
 def new_project(stack: RunningStack) -> NewProject:
-    """Creates projects, each with a name of its own: `new_project("prefix", tenant="globex")`."""
+    """Creates projects, each with a name of its own: `new_project("prefix", tenant="globex")`.
+
+    A tenant may have 50 of them, which all tests of a session share.
+    """
 
     def create(prefix: str = "p", tenant: str = "acme") -> Project:
         project = Project(stack, tenant, stack.name(prefix))

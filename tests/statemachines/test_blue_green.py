@@ -37,7 +37,7 @@ def shares(project: Project, rollout: str) -> set[int]:
 def test_all_requests_or_none_by_probes_and_by_copies(
     stack: RunningStack, training: Training, new_project: NewProject
 ) -> None:
-    project = new_project("bluegreen")
+    project = new_project("bluegreen", tenant="globex")
     faults = Faults(stack.settings.kubeconfig)
     broken = project.revision_name("digits", 3)
     faults.set(project.namespace, broken, Fault(errorRate=0.9))

@@ -102,7 +102,7 @@ def served(training: Training, project: Project) -> Iterator[LiveTraffic]:
 def test_a_good_version_goes_up_in_steps_and_can_be_gone_back_on(
     training: Training, new_project: NewProject
 ) -> None:
-    project = new_project("canary")
+    project = new_project("canary", tenant="globex")
     with served(training, project) as traffic:
         set_policy(project, policy())
         version = project.publish("digits", training.second.file.read_bytes())
@@ -130,7 +130,7 @@ def test_a_good_version_goes_up_in_steps_and_can_be_gone_back_on(
 def test_a_version_that_answers_errors_is_rolled_back_within_seconds(
     stack: RunningStack, training: Training, new_project: NewProject
 ) -> None:
-    project = new_project("bad")
+    project = new_project("bad", tenant="globex")
     faults = Faults(stack.settings.kubeconfig)
     broken = project.revision_name("digits", 2)
     faults.set(project.namespace, broken, Fault(errorRate=0.9))
@@ -164,7 +164,7 @@ def test_a_version_that_answers_errors_is_rolled_back_within_seconds(
 def test_a_rollout_is_steered_by_hand_without_waiting_for_its_tick(
     training: Training, new_project: NewProject
 ) -> None:
-    project = new_project("steered")
+    project = new_project("steered", tenant="globex")
     with served(training, project) as traffic:
         slow = [{"percent": 20, "bake_seconds": 3600}]
         set_policy(project, policy(slow, tick_seconds=120))

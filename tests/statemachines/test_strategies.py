@@ -41,7 +41,7 @@ def fault(stack: RunningStack, project: Project, version: int, ordered: Fault) -
 def test_linear_adds_the_same_share_until_it_has_everything(
     training: Training, new_project: NewProject
 ) -> None:
-    project = new_project("linear")
+    project = new_project("linear", tenant="globex")
     with served(training, project) as traffic:
         strategy = {"type": "Linear", "percent": 25, "bake_seconds": 2}
         set_policy(project, policy(strategy=strategy))
@@ -64,7 +64,7 @@ def test_linear_adds_the_same_share_until_it_has_everything(
 def test_a_shadow_is_judged_on_copies_and_answers_nobody(
     stack: RunningStack, training: Training, new_project: NewProject
 ) -> None:
-    project = new_project("shadow")
+    project = new_project("shadow", tenant="globex")
     with served(training, project) as traffic:
         answers = traffic.answers.by_model
         strategy = {"type": "Shadow", "mirror_percent": 100, "bake_seconds": 2}
@@ -117,7 +117,7 @@ def judged_copies(project: Project, rollout: str, verdict: str) -> int:
 def test_lean_shrinks_behind_what_is_proven_and_grows_again_before_all_comes_back(
     stack: RunningStack, training: Training, new_project: NewProject
 ) -> None:
-    project = new_project("lean")
+    project = new_project("lean", tenant="globex")
     steps = [
         {"percent": 10, "bake_seconds": 2},
         {"percent": 50, "bake_seconds": 2},

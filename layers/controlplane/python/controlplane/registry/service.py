@@ -1,5 +1,6 @@
 """What callers can do with models, versions and uploads."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -200,7 +201,9 @@ def _ticket(upload: Upload, prefix: str, authority: UploadAuthority) -> UploadTi
     manifest = upload.announced
     if upload.deadline is None or manifest is None:
         raise ConflictError(f"upload {upload.upload_id} was not opened to be completed")
-    content = manifest.model_dump_json(exclude_none=True)
+    # Metrics and tags come back from a table in any order: a repeat is to hand out the same text.
+    told = json.loads(manifest.model_dump_json(exclude_none=True))
+    content = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     encoded = content.encode()
     described = ManifestFile.model_construct(
         path=MANIFEST, size=len(encoded), sha256=sha256(encoded).hexdigest()

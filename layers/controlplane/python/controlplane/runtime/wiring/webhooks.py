@@ -41,7 +41,7 @@ def delivery_queue() -> DeliveryQueue:
 
 
 @cache
-def signing_keys() -> SigningKeys:
+def webhook_signing_keys() -> SigningKeys:
     """What webhooks' secrets are derived from, read once per container."""
     from controlplane.adapters.secretsmanager_secrets import read_secret
 
@@ -63,5 +63,5 @@ def postman() -> Postman:
         webhooks=webhook_repository(),
         queue=delivery_queue(),
         messenger=messenger(),
-        keys=signing_keys(),
+        keys=webhook_signing_keys(),
     )
