@@ -39,7 +39,7 @@ class HttpServer:
 def serving(answer: Callable[[Received], Reply]) -> Iterator[HttpServer]:
     lock = Lock()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(_Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -61,19 +61,9 @@ def serving(answer: Callable[[Received], Reply]) -> Iterator[HttpServer]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server = HttpServer(f"http://127.0.0.1:{listener.server_address[1]}")
-    thread = Thread(target=listener.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with _listening(Handler) as url:
+        server = HttpServer(url)
         yield server
-    finally:
-        listener.shutdown()
-        listener.server_close()
-        thread.join()
 
 
 @contextmanager
@@ -81,7 +71,7 @@ def dripping(every: float) -> Iterator[str]:
     """The address of a server that answers one byte after the other, each after that many seconds, without an end."""
     over = Event()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(_Quiet):
         def do_POST(self) -> None:
             self.send_response(200)
             self.end_headers()
@@ -90,34 +80,35 @@ def dripping(every: float) -> Iterator[str]:
                     self.wfile.write(b".")
                     self.wfile.flush()
 
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=listener.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.server_address[1]}"
-    finally:
-        over.set()
-        listener.shutdown()
-        listener.server_close()
-        thread.join()
+    with _listening(Handler) as url:
+        try:
+            yield url
+        finally:
+            over.set()
 
 
 @contextmanager
 def broken_off() -> Iterator[str]:
     """The address of a server that takes every request and closes the connection without an answer."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(_Quiet):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.close_connection = True
 
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
+    with _listening(Handler) as url:
+        yield url
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+class _Quiet(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nobody reads a log."""
+
+
+@contextmanager
+def _listening(handler: type[_Quiet]) -> Iterator[str]:
+    """The address of a server on a free port, until the end of the block."""
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = Thread(target=listener.serve_forever, daemon=True)
     thread.start()
     try:
