@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.bench import entities
-from local.bench.contents import fixed_items, numbered_items
+from local.bench.contents import fixed_items, numbered_items, room_for_webhooks
 from local.bench.errors import BenchError
 from local.deploy.clients import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, EmbeddedCloud
 
@@ -75,6 +75,10 @@ class Cloud:
     def store_fixed(self) -> None:
         """Add what lookups ask for."""
         self._store(fixed_items(self.chain))
+
+    def make_room(self) -> None:
+        """Let as many of what a tenant may have few of be made again as in the beginning."""
+        self._store([room_for_webhooks()])
 
     def remove(self) -> None:
         """Delete the table, so that nobody saves what it holds."""
